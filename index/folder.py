@@ -1,0 +1,501 @@
+"""An index on disk: a folder that a reader sees either as it was or as it is, never half.
+
+    manifest.json          names the current version: its files, their hashes, the model
+    v-<n>/transcripts.sqlite   transcripts, segments, sentences, chunks, words: the truth
+    v-<n>/vectors.faiss        one vector a chunk; can be made again from the chunks
+
+A version's files never change once the manifest names them, so a reader needs no locks.
+A new version is written beside the old one, and replacing the manifest publishes it.
+Quotes handed out are kept beside these, in `app.ledger`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Self, get_args
+
+from index import __version__, keyword
+from index.chunk import OVERLAP, SIZE, Chunk
+from index.embed import Identity
+from index.errors import DamagedIndexError, IndexFolderError
+from index.sentences import Span
+from index.store import FaissStore, Vectors
+from index.transcript import Basis, Kind, Segment, Speaker, Transcript, text_sha256
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+DATABASE = "transcripts.sqlite"
+VECTORS = "vectors.faiss"
+
+_SCHEMA = """
+CREATE TABLE sources (path TEXT PRIMARY KEY, excluded INTEGER NOT NULL);
+CREATE TABLE transcripts (
+    id TEXT PRIMARY KEY, title TEXT NOT NULL, text TEXT NOT NULL, sha256 TEXT NOT NULL UNIQUE,
+    language TEXT, date TEXT, source TEXT
+);
+CREATE TABLE segments (
+    transcript_id TEXT NOT NULL REFERENCES transcripts(id), start INTEGER NOT NULL,
+    end INTEGER NOT NULL, kind TEXT NOT NULL, speaker TEXT, basis TEXT,
+    at_start REAL, at_end REAL, PRIMARY KEY (transcript_id, start)
+) WITHOUT ROWID;
+CREATE INDEX segments_by_speaker ON segments(speaker);
+CREATE TABLE sentences (
+    transcript_id TEXT NOT NULL REFERENCES transcripts(id), start INTEGER NOT NULL,
+    end INTEGER NOT NULL, PRIMARY KEY (transcript_id, start)
+) WITHOUT ROWID;
+CREATE TABLE chunks (
+    n INTEGER PRIMARY KEY, transcript_id TEXT NOT NULL REFERENCES transcripts(id),
+    start INTEGER NOT NULL, end INTEGER NOT NULL
+);
+CREATE INDEX chunks_by_transcript ON chunks(transcript_id);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What manifest.json says. `files` is file name -> {"bytes", "sha256"}."""
+
+    format: int
+    version: str
+    generation: int
+    built_at: str
+    embedder: Identity
+    chunking: dict[str, int]
+    counts: dict[str, int]
+    files: dict[str, dict[str, Any]]
+
+    @property
+    def folder(self) -> str:
+        return f"v-{self.generation}"
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """Everything that a version of an index is made of; `spans` and `chunks` by transcript.
+
+    `sources` are the paths that were given, `excluded` the files below them to pass over.
+    `vectors` has shape (number of chunks, d), in the order of the chunks.
+    """
+
+    sources: Sequence[str]
+    excluded: Sequence[str]
+    transcripts: Sequence[Transcript]
+    spans: Sequence[Sequence[Span]]
+    chunks: Sequence[Sequence[Chunk]]
+    vectors: Vectors
+    embedder: Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A transcript without its text."""
+
+    id: str
+    title: str
+    date: str | None
+    sha256: str
+    source: str | None
+    characters: int
+    segments: int
+
+
+class Folder:
+    """An open version of an index. Safe to share between threads: nothing in it changes."""
+
+    def __init__(self, path: Path, manifest: Manifest, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self.manifest = manifest
+        self._connection = connection
+        self.transcript = lru_cache(maxsize=64)(self._transcript)
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """The current version of the index at `path`.
+
+        Raises IndexFolderError where there is none, it is of another format, or a part of it
+        is missing or cut short.
+        """
+        for attempt in range(3):
+            manifest = read_manifest(path)
+            try:
+                _check_files(path, manifest)
+                return cls(path, manifest, _open_database(path / manifest.folder / DATABASE))
+            except DamagedIndexError:
+                # Between the two reads a newer version may have taken the place of this one.
+                if attempt == 2 or read_manifest(path).generation == manifest.generation:
+                    raise
+        raise AssertionError("unreachable")
+
+    @classmethod
+    def salvage(cls, path: Path) -> Self | None:
+        """What a damaged index still tells: its newest readable database, else None."""
+        for version in sorted(path.glob("v-*"), key=_generation, reverse=True):
+            try:
+                connection = _open_database(version / DATABASE)
+                count = connection.execute("SELECT count(*) FROM chunks").fetchone()[0]
+            except (DamagedIndexError, sqlite3.Error):
+                continue
+            nobody = Identity("", "", "", 0)  # so that no vector of it is used again
+            manifest = Manifest(
+                FORMAT, "", _generation(version), "", nobody, {}, {"chunks": count}, {}
+            )
+            return cls(path, manifest, connection)
+        return None
+
+    def close(self) -> None:
+        self._connection.close()
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """Read-only; rows are tuples."""
+        return self._connection
+
+    def store(self) -> FaissStore:
+        """The vectors. Raises IndexFolderError where they do not fit the chunks."""
+        file = self.path / self.manifest.folder / VECTORS
+        try:
+            store = FaissStore.from_bytes(file.read_bytes())
+        except (OSError, ValueError) as error:
+            raise _damaged(file) from error
+        if len(store) != self.manifest.counts["chunks"]:
+            raise DamagedIndexError(
+                f"{file} has {len(store)} vectors for {self.manifest.counts['chunks']} chunks; "
+                "run `onrecord index` to make it again."
+            )
+        return store
+
+    def sources(self, *, excluded: bool = False) -> list[str]:
+        """The paths that were given to `onrecord index`, or the files to pass over below them."""
+        rows = self._connection.execute(
+            "SELECT path FROM sources WHERE excluded = ? ORDER BY path", (excluded,)
+        )
+        return [row[0] for row in rows]
+
+    def summaries(self) -> list[Summary]:
+        """All transcripts, by title."""
+        rows = self._connection.execute(
+            "SELECT id, title, date, sha256, source, length(text), "
+            "(SELECT count(*) FROM segments WHERE transcript_id = id) "
+            "FROM transcripts ORDER BY title, id"
+        )
+        return [Summary(*row) for row in rows]
+
+    def _transcript(self, transcript_id: str) -> Transcript:
+        """Raises KeyError where there is no such transcript."""
+        row = self._connection.execute(
+            "SELECT title, text, language, date, source FROM transcripts WHERE id = ?",
+            (transcript_id,),
+        ).fetchone()
+        if row is None:
+            raise KeyError(transcript_id)
+        title, text, language, date, source = row
+        segments = self._connection.execute(
+            "SELECT start, end, kind, speaker, basis, at_start, at_end FROM segments "
+            "WHERE transcript_id = ? ORDER BY start",
+            (transcript_id,),
+        )
+        return Transcript(
+            transcript_id, title, text, tuple(map(_segment, segments)), language, date, source
+        )
+
+    def speakers(self) -> list[str]:
+        """The names of all who speak, by how much they say."""
+        rows = self._connection.execute(
+            "SELECT speaker FROM segments WHERE speaker IS NOT NULL "
+            "GROUP BY speaker ORDER BY sum(end - start) DESC, speaker"
+        )
+        return [row[0] for row in rows]
+
+    def sentences(self, transcript_id: str, start: int, end: int) -> list[Span]:
+        """The sentences that overlap [start, end)."""
+        rows = self._connection.execute(
+            "SELECT start, end FROM sentences "
+            "WHERE transcript_id = ? AND start < ? AND end > ? ORDER BY start",
+            (transcript_id, end, start),
+        )
+        return [(row[0], row[1]) for row in rows]
+
+    def chunk(self, n: int) -> Chunk:
+        row = self._connection.execute(
+            "SELECT transcript_id, start, end FROM chunks WHERE n = ?", (n,)
+        ).fetchone()
+        return Chunk(*row)
+
+    def chunk_numbers(self, transcript_id: str | None, speaker: str | None) -> list[int] | None:
+        """The chunks of a transcript and/or with words of a speaker; None stands for all."""
+        if transcript_id is None and speaker is None:
+            return None
+        rows = self._connection.execute(
+            "SELECT n FROM chunks c WHERE (?1 IS NULL OR transcript_id = ?1) AND (?2 IS NULL OR "
+            "EXISTS (SELECT 1 FROM segments s WHERE s.transcript_id = c.transcript_id "
+            "AND s.start < c.end AND s.end > c.start AND s.speaker = ?2)) ORDER BY n",
+            (transcript_id, speaker),
+        )
+        return [row[0] for row in rows]
+
+    def all_chunks(self) -> list[Chunk]:
+        """Every chunk, in the order of the vectors."""
+        rows = self._connection.execute("SELECT transcript_id, start, end FROM chunks ORDER BY n")
+        return [Chunk(*row) for row in rows]
+
+    def segment_count(self, transcript_id: str | None = None) -> int:
+        rows = self._connection.execute(
+            "SELECT count(*) FROM segments WHERE ?1 IS NULL OR transcript_id = ?1", (transcript_id,)
+        )
+        return int(rows.fetchone()[0])
+
+    def prove(self) -> Iterator[str]:
+        """Every fault found in the stored files, offsets and hashes; none means all hold."""
+        for name, facts in self.manifest.files.items():
+            data = (self.path / self.manifest.folder / name).read_bytes()
+            if hashlib.sha256(data).hexdigest() != facts["sha256"]:
+                yield f"{name}: its sha256 is not the manifest's"
+        for transcript_id, sha256 in self._connection.execute("SELECT id, sha256 FROM transcripts"):
+            try:
+                transcript = self._transcript(transcript_id)
+            except ValueError as error:
+                yield str(error)
+                continue
+            if transcript.sha256 != sha256:
+                yield f"{transcript_id}: its text is not the one that was indexed"
+            yield from self._prove_spans(transcript)
+        (words,) = self._connection.execute("SELECT count(*) FROM words_docsize").fetchone()
+        chunks = self.manifest.counts["chunks"]
+        if not words == chunks == len(self.store()) == len(self.all_chunks()):
+            yield f"{chunks} chunks, {words} keyword rows and {len(self.store())} vectors"
+
+    def _prove_spans(self, transcript: Transcript) -> Iterator[str]:
+        inside = [(s.start, s.end) for s in transcript.segments]
+        for start, end in self.sentences(transcript.id, 0, len(transcript.text)):
+            segment = transcript.segment_at(start)
+            if segment is None or end > segment.end or start >= end:
+                yield f"{transcript.id}: sentence {start}-{end} lies in no segment"
+        rows = self._connection.execute(
+            "SELECT start, end FROM chunks WHERE transcript_id = ?", (transcript.id,)
+        )
+        for start, end in rows:
+            if not 0 <= start < end <= len(transcript.text) or not inside:
+                yield f"{transcript.id}: chunk {start}-{end} leaves the text"
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Raises IndexFolderError where there is none that this version can read."""
+    file = path / MANIFEST
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+        found = data["format"]
+    except FileNotFoundError:
+        raise IndexFolderError(
+            f"{path}: there is no index here; make one with `onrecord index PATH... --index {path}`."
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(file) from error
+    if found != FORMAT:
+        raise IndexFolderError(
+            f"{path}: this index has format {found}, On Record {__version__} reads format {FORMAT}; "
+            "build it again with `onrecord index PATH...` in another folder."
+        )
+    try:
+        return Manifest(**{**data, "embedder": Identity(**data["embedder"])})
+    except (KeyError, TypeError) as error:
+        raise _damaged(file) from error
+
+
+def has_index(path: Path) -> bool:
+    """Whether an index was ever published at `path`."""
+    return (path / MANIFEST).exists()
+
+
+def publish(path: Path, contents: Contents) -> Manifest:
+    """Write a new version of the index at `path` and make it the current one.
+
+    On any failure the old version stays as it was. Raises IndexFolderError where the folder
+    cannot be written. The caller holds the lock of `writing`.
+    """
+    manifest = Manifest(
+        format=FORMAT,
+        version=__version__,
+        generation=1 + max(map(_generation, path.glob("v-*")), default=0),
+        built_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        embedder=contents.embedder,
+        chunking={"size": SIZE, "overlap": OVERLAP},
+        counts={
+            "transcripts": len(contents.transcripts),
+            "segments": sum(len(transcript.segments) for transcript in contents.transcripts),
+            "chunks": sum(map(len, contents.chunks)),
+        },
+        files={},
+    )
+    target = path / manifest.folder
+    try:
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir(parents=True)
+        _write_database(target / DATABASE, contents)
+        _write(target / VECTORS, FaissStore.from_vectors(contents.vectors).to_bytes())
+        for file in (target / DATABASE, target / VECTORS):
+            data = file.read_bytes()
+            digest = hashlib.sha256(data).hexdigest()
+            manifest.files[file.name] = {"bytes": len(data), "sha256": digest}
+        text = json.dumps(asdict(manifest), indent=1) + "\n"
+        _write(path / (MANIFEST + ".new"), text.encode())
+        os.replace(path / (MANIFEST + ".new"), path / MANIFEST)
+    except (OSError, sqlite3.Error) as error:
+        shutil.rmtree(target, ignore_errors=True)
+        raise IndexFolderError(
+            f"{path}: the index could not be written ({error}); free some space or mend the "
+            "folder's permissions and run it again. What was stored is as it was."
+        ) from error
+    for old in path.glob("v-*"):
+        if old != target:
+            shutil.rmtree(old, ignore_errors=True)
+    return manifest
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """The right to write to the index at `path`, for one process at a time.
+
+    Raises IndexFolderError where another process has it, or the folder cannot be written.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if not os.access(path, os.W_OK):
+            raise PermissionError("the folder is read-only")
+        lock = FileLock(path / "index.lock", timeout=0)
+        lock.acquire()
+    except Timeout:
+        raise IndexFolderError(
+            f"{path}: another `onrecord index` is writing here; wait until it is done."
+        ) from None
+    except OSError as error:
+        raise IndexFolderError(
+            f"{path}: the index cannot be written here ({error.strerror or error}); give another "
+            "folder with --index, or mend its permissions."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _generation(version: Path) -> int:
+    number = version.name.removeprefix("v-")
+    return int(number) if number.isdecimal() else 0
+
+
+def _check_files(path: Path, manifest: Manifest) -> None:
+    for name, facts in manifest.files.items():
+        file = path / manifest.folder / name
+        try:
+            size = file.stat().st_size
+        except OSError as error:
+            raise _damaged(file) from error
+        if size != facts["bytes"]:
+            raise DamagedIndexError(
+                f"{file} has {size} bytes where {facts['bytes']} were written; "
+                "run `onrecord index` to make it again."
+            )
+
+
+def _damaged(file: Path) -> DamagedIndexError:
+    return DamagedIndexError(
+        f"{file} is missing or damaged; run `onrecord index PATH...` to make the index again."
+    )
+
+
+def _open_database(file: Path) -> sqlite3.Connection:
+    # A published database never changes, so it may be read without locks, from any thread.
+    uri = f"{file.absolute().as_uri()}?mode=ro&immutable=1"
+    try:
+        connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
+        connection.execute("SELECT count(*) FROM transcripts")
+    except sqlite3.Error as error:
+        raise _damaged(file) from error
+    return connection
+
+
+def _write_database(file: Path, contents: Contents) -> None:
+    connection = sqlite3.connect(file)
+    try:
+        connection.execute("PRAGMA journal_mode = OFF")
+        connection.executescript(_SCHEMA)
+        keyword.create(connection)
+        connection.executemany(
+            "INSERT INTO sources VALUES (?, ?)",
+            [(source, 0) for source in contents.sources]
+            + [(source, 1) for source in contents.excluded],
+        )
+        number = 0
+        parts = zip(contents.transcripts, contents.spans, contents.chunks, strict=True)
+        for transcript, spans, chunks in parts:
+            _insert(connection, transcript, spans)
+            rows = list(enumerate(chunks, number))
+            connection.executemany(
+                "INSERT INTO chunks VALUES (?, ?, ?, ?)",
+                [(n, chunk.transcript_id, chunk.start, chunk.end) for n, chunk in rows],
+            )
+            keyword.add(
+                connection, [(n, transcript.text[chunk.start : chunk.end]) for n, chunk in rows]
+            )
+            number += len(rows)
+        if number != len(contents.vectors):
+            raise ValueError(f"{number} chunks but {len(contents.vectors)} vectors")
+        connection.commit()
+    finally:
+        connection.close()
+    with file.open("rb") as written:
+        os.fsync(written.fileno())
+
+
+def _insert(connection: sqlite3.Connection, transcript: Transcript, spans: Sequence[Span]) -> None:
+    t = transcript
+    connection.execute(
+        "INSERT INTO transcripts VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (t.id, t.title, t.text, text_sha256(t.text), t.language, t.date, t.source),
+    )
+    connection.executemany(
+        "INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                t.id,
+                segment.start,
+                segment.end,
+                segment.kind,
+                segment.speaker.name if segment.speaker else None,
+                segment.speaker.basis if segment.speaker else None,
+                *(segment.at or (None, None)),
+            )
+            for segment in t.segments
+        ],
+    )
+    connection.executemany(
+        "INSERT INTO sentences VALUES (?, ?, ?)", [(t.id, start, end) for start, end in spans]
+    )
+
+
+def _segment(row: tuple[Any, ...]) -> Segment:
+    start, end, kind, name, basis, at_start, at_end = row
+    if kind not in get_args(Kind) or (basis is not None and basis not in get_args(Basis)):
+        raise ValueError(f"segment {start}-{end}: unknown kind {kind!r} or basis {basis!r}")
+    speaker = Speaker(name, basis) if name is not None else None
+    at = (at_start, at_end) if at_start is not None else None
+    return Segment(start, end, kind, speaker, at)
+
+
+def _write(file: Path, data: bytes) -> None:
+    with file.open("wb") as out:
+        out.write(data)
+        out.flush()
+        os.fsync(out.fileno())
