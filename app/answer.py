@@ -1,12 +1,29 @@
-"""Quote, Answer: what was found, in transcript coordinates. Answerer: how it is found."""
+"""Quote, Answer: what was found, in transcript coordinates. Answerer: how it is found.
+
+Offsets never leave the chain: a quote's place is its chunk's start plus its span's, never
+the result of a text search.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import math
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from index.transcript import Speaker
+from app.question import asks_for_several, resolve
+from app.reader import Passage, Reader, Sentence, Span
+from index.chunk import Chunk
+from index.errors import UsageError
+from index.folder import Folder
+from index.retrieve import Query, Retriever
+from index.transcript import Speaker, Transcript
+
+MAX_QUESTION = 2_000  # characters
+CONTEXT = 32  # characters of prefix and suffix
+NEAREST = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +66,9 @@ class Quote:
 
     @property
     def id(self) -> str:
-        """Derived from the transcript's hash and the answering words' place: computable again."""
-        place = f"{self.source.sha256}|{self.answer_start}|{self.answer_end}"
-        return "q_" + hashlib.sha256(place.encode()).hexdigest()[:16]
+        """q_ and 16 hex digits of sha256("<transcript sha256>|<start>|<end>|<answer start>|<answer end>")."""
+        offsets = f"{self.start}|{self.end}|{self.answer_start}|{self.answer_end}"
+        return "q_" + hashlib.sha256(f"{self.source.sha256}|{offsets}".encode()).hexdigest()[:16]
 
     @property
     def answer(self) -> str:
@@ -71,6 +88,153 @@ class Answer:
     transcripts_searched: int
     segments_searched: int
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How many passages are read, how many quotes shown, and when to refuse.
+
+    `threshold` is the least confidence of an answer. A further quote is shown when its own
+    score is within `further` of the first's, or `further_list` where several are asked for.
+    """
+
+    passages: int = 8
+    quotes: int = 3
+    threshold: float = 0.5
+    further: float = 0.35
+    further_list: float = 1.2
+
+
+class Answerer:
+    """Answers questions from one version of an index. Safe to share between threads."""
+
+    def __init__(
+        self, folder: Folder, retriever: Retriever, reader: Reader, policy: Policy
+    ) -> None:
+        self._folder = folder
+        self._retriever = retriever
+        self._reader = reader
+        self._policy = policy
+        self._speakers = folder.speakers()
+
+    def ask(
+        self,
+        question: str,
+        history: Sequence[str] = (),
+        *,
+        transcript: str | None = None,
+        speaker: str | None = None,
+        quotes: int | None = None,
+    ) -> Answer:
+        """The quotes that answer `question`, best first, or those nearest where none does.
+
+        `history` holds the conversation's earlier questions, oldest first; `transcript` (an id)
+        and `speaker` (a name) restrict where the answer may come from; `quotes` is the most to
+        give. Raises UsageError where the question or a restriction makes no sense.
+        """
+        began = time.perf_counter()
+        question = checked(question)
+        name = self._speaker(speaker) if speaker is not None else None
+        if transcript is not None:
+            self._known(transcript)
+        resolved = resolve(question, history, self._speakers)
+        hits = self._retriever.retrieve(Query(resolved, transcript, name), self._policy.passages)
+        chunks = [hit.chunk for hit in hits]
+        spans = self._reader.read(resolved, [self._passage(chunk) for chunk in chunks])
+        found = self._quotes(chunks, spans, name)
+        confidence = 1 / (1 + math.exp(-found[0].score)) if found else 0.0
+        answered = bool(found) and confidence >= self._policy.threshold
+        return Answer(
+            question=question,
+            resolved_question=resolved,
+            quotes=self._shown(resolved, found, quotes) if answered else (),
+            nearest=() if answered else tuple(found[:NEAREST]),
+            confidence=confidence,
+            transcripts_searched=1 if transcript else self._folder.manifest.counts["transcripts"],
+            segments_searched=self._folder.segment_count(transcript),
+            seconds=time.perf_counter() - began,
+        )
+
+    def _passage(self, chunk: Chunk) -> Passage:
+        transcript = self._folder.transcript(chunk.transcript_id)
+        sentences = []
+        for start, end in self._folder.sentences(chunk.transcript_id, chunk.start, chunk.end):
+            if chunk.start <= start and end <= chunk.end:
+                segment = transcript.segment_at(start)
+                speaker = segment.speaker.name if segment and segment.speaker else None
+                sentences.append(Sentence(start - chunk.start, end - chunk.start, speaker))
+        return Passage(transcript.text[chunk.start : chunk.end], tuple(sentences))
+
+    def _quotes(
+        self, chunks: Sequence[Chunk], spans: Sequence[Sequence[Span]], speaker: str | None
+    ) -> list[Quote]:
+        """The best quote of each sentence, best first; overlapping chunks give it once."""
+        best: dict[tuple[str, int], Quote] = {}
+        for chunk, its_spans in zip(chunks, spans, strict=True):
+            transcript = self._folder.transcript(chunk.transcript_id)
+            for span in its_spans:
+                quote = self._quote(transcript, chunk.start + span.start, chunk.start + span.end,
+                                    span.score)  # fmt: skip
+                if speaker and (quote.speaker is None or quote.speaker.name != speaker):
+                    continue
+                place = (transcript.id, quote.start)
+                if place not in best or best[place].score < quote.score:
+                    best[place] = quote
+        return sorted(best.values(), key=lambda q: (-q.score, q.source.id, q.start))
+
+    def _quote(self, transcript: Transcript, start: int, end: int, score: float) -> Quote:
+        """The span [start, end) of a transcript, shown in its whole sentence or sentences."""
+        sentences = self._folder.sentences(transcript.id, start, end)
+        shown = min([start, *(a for a, _ in sentences)]), max([end, *(b for _, b in sentences)])
+        segment = transcript.segment_at(start)
+        text = transcript.text
+        return Quote(
+            source=Source(transcript.id, transcript.title, transcript.sha256, transcript.date),
+            start=shown[0],
+            end=shown[1],
+            text=text[shown[0] : shown[1]],
+            answer_start=start,
+            answer_end=end,
+            speaker=segment.speaker if segment else None,
+            said_at=segment.at if segment else None,
+            prefix=text[max(0, shown[0] - CONTEXT) : shown[0]],
+            suffix=text[shown[1] : shown[1] + CONTEXT],
+            score=score,
+        )
+
+    def _shown(self, question: str, found: Sequence[Quote], most: int | None) -> tuple[Quote, ...]:
+        several = asks_for_several(question)
+        margin = self._policy.further_list if several else self._policy.further
+        near = [quote for quote in found if quote.score >= found[0].score - margin]
+        return tuple(near[: most or self._policy.quotes])
+
+    def _speaker(self, name: str) -> str:
+        """The speaker whom a name means, by whole name or last name."""
+        wanted = name.strip().casefold()
+        for speaker in self._speakers:
+            if wanted in (speaker.casefold(), speaker.casefold().split()[-1]):
+                return speaker
+        known = ", ".join(self._speakers[:12]) or "nobody by name"
+        raise UsageError(f"no speaker {name!r} in the index; it knows {known}.")
+
+    def _known(self, transcript: str) -> None:
+        try:
+            self._folder.transcript(transcript)
+        except KeyError:
+            known = ", ".join(summary.id for summary in self._folder.summaries()[:12])
+            raise UsageError(f"no transcript {transcript!r} in the index; it has {known}.") from None
+
+
+def checked(question: str) -> str:
+    """The question without white space around it; UsageError where there is nothing to ask."""
+    question = question.strip()
+    if not any(map(str.isalnum, question)):
+        raise UsageError("the question is empty; ask something in words.")
+    if len(question) > MAX_QUESTION:
+        raise UsageError(
+            f"the question has {len(question):,} characters; ask in at most {MAX_QUESTION:,}."
+        )
+    return question
 
 
 def answer_object(answer: Answer) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -111,7 +112,7 @@ class _Sources:
 
     def __init__(self, old: Folder | None, given: Sequence[Path], remove: Sequence[str]) -> None:
         self._old = old
-        self._given = [Path(source).absolute() for source in given]
+        self._given = [Path(os.path.abspath(source)) for source in given]
         self._summaries = old.summaries() if old else []
         self._ids = {s.source: s.id for s in self._summaries if s.source}
         unknown = set(remove) - {s.id for s in self._summaries}

@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tempfile
-import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 import numpy as np
 
 from index.errors import OnRecordError
+from index.onnx import by_length, export_int8, open_session, padded
 from index.store import Vectors
 
 if TYPE_CHECKING:
@@ -87,21 +88,10 @@ class OnnxEmbedder:
         folder = cache / f"{DEFAULT_MODEL}-{DEFAULT_SHA256[:8]}-{EXPORT_FORM}"
         if not (folder / "export.json").exists():
             export(folder)
-        import onnxruntime
         from tokenizers import Tokenizer
 
         about = json.loads((folder / "export.json").read_text())
-        model = (folder / "model.onnx").read_bytes()
-        if hashlib.sha256(model).hexdigest() != about["model.onnx"]:
-            raise OnRecordError(
-                f"{folder / 'model.onnx'}: the exported model is damaged; delete the folder "
-                "and it is made again."
-            )
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        # No arena: question and passage lengths vary, and an arena keeps the largest of each.
-        options.enable_cpu_mem_arena = False
-        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        session = open_session(folder / "model.onnx", about["model.onnx"], threads=threads)
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         tokenizer.enable_truncation(MAX_TOKENS)
         tokenizer.no_padding()
@@ -115,15 +105,9 @@ class OnnxEmbedder:
         """Shape (len(texts), d); batches are made of texts of like length."""
         vectors = np.empty((len(texts), self._identity.dimension), dtype=np.float32)
         tokens = [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
-        order = sorted(range(len(tokens)), key=lambda n: len(tokens[n]))
-        for begin in range(0, len(order), BATCH):
-            rows = order[begin : begin + BATCH]
-            width = max(len(tokens[n]) for n in rows)
-            ids = np.zeros((len(rows), width), dtype=np.int64)
-            mask = np.zeros_like(ids)
-            for row, n in enumerate(rows):
-                ids[row, : len(tokens[n])] = tokens[n]
-                mask[row, : len(tokens[n])] = 1
+        for rows in by_length([len(ids) for ids in tokens], BATCH):
+            ids = padded([tokens[n] for n in rows])
+            mask = padded([[1] * len(tokens[n]) for n in rows])
             (out,) = self._session.run(None, {"input_ids": ids, "attention_mask": mask})
             vectors[rows] = out
         return vectors
@@ -146,11 +130,8 @@ class SentenceTransformerEmbedder:
 
         Raises OnRecordError where it is not; nothing is ever downloaded.
         """
-        os.environ["HF_HUB_OFFLINE"] = "1"
-        from sentence_transformers import SentenceTransformer
-
         try:
-            loaded = SentenceTransformer(model, device="cpu", local_files_only=True)
+            loaded = load_transformer(model)
         except (OSError, ValueError) as error:
             raise OnRecordError(
                 f"the embedding model {model!r} is not on this machine; give the path of a "
@@ -211,18 +192,25 @@ def default_weights() -> Path:
     return folder
 
 
+def load_transformer(model: str) -> SentenceTransformer:
+    """A sentence-transformers model that is on this machine; nothing is downloaded or printed."""
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    return SentenceTransformer(model, device="cpu", local_files_only=True)
+
+
 def export(folder: Path) -> None:
     """Export all-MiniLM-L6-v2 to int8 ONNX in `folder`, whole or not at all.
 
     The graph takes `input_ids` and `attention_mask`, shape (batch, tokens), int64, and gives
-    mean-pooled unit vectors, shape (batch, 384). Weights are int8 per channel, activations
-    are quantized as they come (onnxruntime's dynamic quantization).
+    mean-pooled unit vectors, shape (batch, 384).
     """
     weights = default_weights()
-    os.environ["HF_HUB_OFFLINE"] = "1"
     import torch
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-    from sentence_transformers import SentenceTransformer
 
     class Encoder(torch.nn.Module):
         def __init__(self, bert: torch.nn.Module) -> None:
@@ -239,41 +227,18 @@ def export(folder: Path) -> None:
             mean = (words * mask).sum(1) / mask.sum(1).clamp(min=1e-9)
             return torch.nn.functional.normalize(mean, dim=1)
 
-    model = SentenceTransformer(str(weights), device="cpu", local_files_only=True)
-    encoder = Encoder(model[0].auto_model).eval()
+    encoder = Encoder(load_transformer(str(weights))[0].auto_model)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         made = Path(temporary) / "made"
         made.mkdir()
-        example = torch.ones(2, 16, dtype=torch.int64)
-        dynamic = {0: "batch", 1: "tokens"}
-        with warnings.catch_warnings():
-            # The tracing exporter is the one whose graph quantizes best; it warns at length.
-            warnings.simplefilter("ignore")
-            torch.onnx.export(
-                encoder,
-                (example, example),
-                str(Path(temporary) / "fp32.onnx"),
-                input_names=["input_ids", "attention_mask"],
-                output_names=["embedding"],
-                dynamic_axes={
-                    "input_ids": dynamic,
-                    "attention_mask": dynamic,
-                    "embedding": {0: "batch"},
-                },
-                opset_version=17,
-                dynamo=False,
-            )
-        quantize_dynamic(
-            Path(temporary) / "fp32.onnx",
-            made / "model.onnx",
-            per_channel=True,
-            weight_type=QuantType.QInt8,
+        digest = export_int8(
+            encoder, ["input_ids", "attention_mask"], "embedding", made / "model.onnx"
         )
-        (made / "tokenizer.json").write_bytes((weights / "tokenizer.json").read_bytes())
+        shutil.copyfile(weights / "tokenizer.json", made / "tokenizer.json")
         about = {
             "identity": asdict(Identity(DEFAULT_MODEL, DEFAULT_SHA256, EXPORT_FORM, 384)),
-            "model.onnx": hashlib.sha256((made / "model.onnx").read_bytes()).hexdigest(),
+            "model.onnx": digest,
         }
         (made / "export.json").write_text(json.dumps(about, indent=1) + "\n")
         try:

@@ -1,0 +1,174 @@
+"""The one module that names concrete classes: from settings to parts that work together."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Self
+
+from app.answer import Answer, Answerer
+from app.examples import examples
+from app.ledger import Ledger
+from app.reader.evidence import EvidenceReader
+from app.settings import Settings
+from index.build import Progress, Report, build
+from index.embed import DEFAULT_MODEL, Embedder, open_embedder
+from index.errors import IndexFolderError
+from index.folder import MANIFEST, Folder, Summary, has_index, read_manifest
+from index.retrieve import HybridRetriever
+from index.transcript import Transcript
+
+log = logging.getLogger("onrecord")
+
+
+def quiet(what: str, done: int, total: int) -> None:
+    """The Progress of one who does not want to hear of it."""
+
+
+def index_transcripts(
+    settings: Settings,
+    sources: Sequence[Path],
+    *,
+    remove: Sequence[str] = (),
+    progress: Progress = quiet,
+) -> Report:
+    """Make or update the index of the settings. Raises OnRecordError; see `index.build.build`."""
+    model = settings.model
+    if model is None and has_index(settings.index):
+        model = _model_of(settings.index)
+    embedder = open_embedder(
+        model or DEFAULT_MODEL, threads=settings.threads, cache=settings.cache
+    )
+    return build(settings.index, sources, embedder, remove=remove, progress=progress)
+
+
+def seeds_folder() -> Path:
+    """The transcripts that ship with On Record."""
+    beside = Path(__file__).parent
+    installed, checkout = beside / "seeds", beside.parent / "seeds"
+    return installed if installed.is_dir() else checkout
+
+
+class Library:
+    """An index with everything that answers from it; takes up a newer version as it appears.
+
+    What `onrecord ask`, the chat page and the evaluation all talk to. Safe to share between
+    threads.
+    """
+
+    def __init__(self, settings: Settings, *, record: bool) -> None:
+        self._settings = settings
+        self._ledger = Ledger(settings.index) if record else None
+        self._lock = threading.Lock()
+        self._stamp = self._now()
+        self._folder = Folder.open(settings.index)
+        self._embedder = _embedder_for(self._folder, settings)
+        self._reader = EvidenceReader(self._embedder)
+        self._answerer = self._assembled()
+
+    @classmethod
+    def open(
+        cls, settings: Settings, *, record: bool = True, progress: Progress = quiet
+    ) -> Self:
+        """The library of the settings' index; made from the seeds where there is none yet.
+
+        With `record`, the quotes handed out are remembered. Raises IndexFolderError where
+        there is no index at a place that was named, or it does not fit.
+        """
+        if not settings.explicit and not has_index(settings.index):
+            index_transcripts(settings, [seeds_folder()], progress=progress)
+        return cls(settings, record=record)
+
+    def ask(
+        self,
+        question: str,
+        history: Sequence[str] = (),
+        *,
+        transcript: str | None = None,
+        speaker: str | None = None,
+        quotes: int | None = None,
+    ) -> Answer:
+        """See `Answerer.ask`."""
+        answerer, folder = self._current()
+        answer = answerer.ask(
+            question, history, transcript=transcript, speaker=speaker, quotes=quotes
+        )
+        shown = [*answer.quotes, *answer.nearest]
+        if self._ledger is not None and shown:
+            sources = {quote.source.id: folder.transcript(quote.source.id) for quote in shown}
+            try:
+                self._ledger.record(shown, sources)
+            except IndexFolderError as error:
+                log.warning("%s", error)
+        return answer
+
+    def transcripts(self) -> list[Summary]:
+        """What is in the index, by title."""
+        return self._current()[1].summaries()
+
+    def transcript(self, transcript_id: str, /) -> Transcript:
+        """Raises KeyError where there is no such transcript."""
+        return self._current()[1].transcript(transcript_id)
+
+    def examples(self) -> list[str]:
+        """Questions that the transcripts at hand answer."""
+        answerer, folder = self._current()
+        return examples(folder, answerer)
+
+    def _current(self) -> tuple[Answerer, Folder]:
+        with self._lock:
+            stamp = self._now()
+            if stamp != self._stamp:
+                # Where the new version does not fit, every question says so: the old one's
+                # answers would no longer be those of the index.
+                folder = Folder.open(self._settings.index)
+                if folder.manifest.embedder != self._embedder.identity:
+                    self._embedder = _embedder_for(folder, self._settings)
+                    self._reader = EvidenceReader(self._embedder)
+                self._folder, self._stamp = folder, stamp
+                self._answerer = self._assembled()
+            return self._answerer, self._folder
+
+    def _now(self) -> tuple[int, int]:
+        try:
+            status = os.stat(self._settings.index / MANIFEST)
+        except OSError:
+            return (0, 0)
+        return (status.st_mtime_ns, status.st_ino)
+
+    def _assembled(self) -> Answerer:
+        retriever = HybridRetriever(self._folder, self._folder.store(), self._embedder)
+        return Answerer(self._folder, retriever, self._reader, self._settings.policy)
+
+
+def _embedder_for(folder: Folder, settings: Settings) -> Embedder:
+    """The embedder that the index was made with. Raises IndexFolderError where it cannot be."""
+    made_with = folder.manifest.embedder
+    if settings.model not in (None, made_with.name):
+        raise IndexFolderError(
+            f"{folder.path}: the index was made with the model {made_with.name}, the settings name "
+            f"{settings.model}; index the transcripts again, or leave ONRECORD_MODEL out."
+        )
+    embedder = open_embedder(made_with.name, threads=settings.threads, cache=settings.cache)
+    if embedder.identity != made_with:
+        raise IndexFolderError(
+            f"{folder.path}: the index was made with other weights of {made_with.name} "
+            f"({made_with.sha256[:12]}…, {made_with.form}); run `onrecord index` to make it again."
+        )
+    return embedder
+
+
+def _model_of(path: Path) -> str | None:
+    try:
+        return read_manifest(path).embedder.name
+    except IndexFolderError:
+        return None
+
+
+def build_seeds(path: Path, settings: Settings) -> Report:
+    """An index of the shipped transcripts at `path`."""
+    return index_transcripts(replace(settings, index=path), [seeds_folder()])

@@ -1,0 +1,117 @@
+"""What a question asks for: its kind, the speakers it names, and what a follow-up means.
+
+English wording; a question in another language is of kind "what" and stands as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+Kind = Literal["who", "when", "where", "how_many", "why", "what"]
+
+_KINDS: tuple[tuple[Kind, str], ...] = (
+    ("how_many", r"\bhow (?:many|much|long|often|old|big|large|far)\b|\bwhat (?:share|percentage)\b"),
+    ("when", r"\bwhen\b|\bwhat (?:time|date|day|year|month)\b|\b(?:which|what) (?:date|year|day)\b"),
+    ("where", r"\bwhere\b|\b(?:which|what) (?:city|country|place|town|venues?|places|cities)\b"),
+    ("why", r"\bwhy\b|\bhow come\b|\bwhat(?: is|'s)? the reason\b|\bwhat for\b|\bon what grounds\b"),
+    ("who", r"\bwho\b|\bwhom\b|\bwhose\b|\b(?:which|what) (?:person|man|woman|leader|country)\b"),
+)
+_LIST = re.compile(
+    r"\b(?:which|what) (?:two|three|four|five|several|countries|things|topics|issues|points|"
+    r"places|people|conditions|terms|principles)\b|\blist\b|\bname (?:the|all|every)\b|"
+    r"\bboth\b|\beach\b|\ball the\b|\bwho (?:are|were) the\b",
+    re.IGNORECASE,
+)
+_PRONOUNS = re.compile(r"\b(he|she|him|his|her|hers)\b", re.IGNORECASE)
+_WHAT_ABOUT = re.compile(
+    r"(?:and|but|so|ok|okay)?[ ,]*(?:what|how) about (?P<x>[^?]+)\??", re.IGNORECASE
+)
+_AND_X = re.compile(r"and (?P<x>[^?]{1,60})\??", re.IGNORECASE)
+_BARE = re.compile(r"(?P<x>(?:and |but |so )?(?:why|when|where|who|how|how long|how many|"
+                   r"how much))\s*\?*", re.IGNORECASE)  # fmt: skip
+_ABOUT = re.compile(r"\babout\b.*$", re.IGNORECASE)
+_NAME = re.compile(r"\b[A-Z][\w'’-]+(?: [A-Z][\w'’-]+)*")
+_WH = frozenset(
+    "What Who Whom Whose When Where Why Which How Did Do Does Is Are Was Were Has Have Had Can "
+    "Could Will Would Should May Might And But So If In On At The A An I It He She They".split()
+)
+
+
+def kind_of(question: str) -> Kind:
+    """What kind of thing the question asks for."""
+    for kind, pattern in _KINDS:
+        if re.search(pattern, question, re.IGNORECASE):
+            return kind
+    return "what"
+
+
+def asks_for_several(question: str) -> bool:
+    """Whether the answer is likely to stand in more than one place."""
+    return bool(_LIST.search(question))
+
+
+def named(question: str, speakers: Sequence[str]) -> list[str]:
+    """The speakers whose name, or last name, stands in the question."""
+    words = {word.casefold() for word in re.findall(r"\w+", question.replace("'s", " ").replace("’s", " "))}
+    found = []
+    for speaker in speakers:
+        parts = re.findall(r"\w+", speaker.casefold())
+        if parts and (parts[-1] in words or all(part in words for part in parts)):
+            found.append(speaker)
+    return found
+
+
+def resolve(question: str, history: Sequence[str], speakers: Sequence[str]) -> str:
+    """The question with what it takes from the earlier ones put in; itself where nothing.
+
+    `history` holds the conversation's earlier questions as they were resolved, oldest first.
+    Handles "and Zelenskyy?", "what about sanctions?", "why?", and he/she/his/her.
+    """
+    question = question.strip()
+    if not history:
+        return question
+    before = history[-1].strip()
+    bare = _BARE.fullmatch(question)
+    if bare:
+        return f"{bare['x'].strip().capitalize()}: {before}"
+    swap = _WHAT_ABOUT.fullmatch(question) or _AND_X.fullmatch(question)
+    if swap:
+        return _swapped(before, swap["x"].strip(), speakers) or question
+    if _PRONOUNS.search(question) and not _people(question, speakers):
+        for earlier in reversed(history):
+            people = _people(earlier, speakers)
+            if people:
+                return _PRONOUNS.sub(lambda found: _put(found, people[-1]), question)
+    return question
+
+
+def _swapped(before: str, other: str, speakers: Sequence[str]) -> str | None:
+    people = _people(before, speakers)
+    if named(other, speakers) and people:
+        return before.replace(people[-1], other)
+    if _ABOUT.search(before):
+        return _ABOUT.sub(f"about {other}?", before)
+    return None
+
+
+def _people(question: str, speakers: Sequence[str]) -> list[str]:
+    """The stretches of a question that name a speaker, as they are written there."""
+    people = []
+    for found in _NAME.finditer(question):
+        words = re.sub(r"['’]s$", "", found.group()).split()
+        while words and words[0] in _WH:
+            words.pop(0)
+        name = " ".join(words)
+        if name and named(name, speakers):
+            people.append(name)
+    return people
+
+
+def _put(pronoun: re.Match[str], name: str) -> str:
+    before = pronoun.string[pronoun.end() :]
+    possessive = pronoun.group().lower() in {"his", "hers"} or (
+        pronoun.group().lower() == "her" and re.match(r" \w", before) is not None
+    )
+    return f"{name}'s" if possessive else name

@@ -1,0 +1,46 @@
+"""The Reader seam: a question and passages in, scored spans out.
+
+Readers know nothing of transcripts; a span's place is in its passage. `evidence` ranks
+sentences by what speaks for them, `span` is the trained model, `train` makes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence of a passage, in the passage's coordinates."""
+
+    start: int
+    end: int
+    speaker: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """What the reader sees of a chunk: its text, and its sentences with who says them."""
+
+    text: str
+    sentences: tuple[Sentence, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Words of a passage that may answer: [start, end) in it.
+
+    Scores are log-odds-like and can be compared across passages and questions.
+    """
+
+    start: int
+    end: int
+    score: float
+
+
+class Reader(Protocol):
+    """For each passage its spans, best first; an empty list where nothing in it answers."""
+
+    def read(self, question: str, passages: Sequence[Passage], /) -> list[list[Span]]: ...

@@ -1,0 +1,1 @@
+"""Measure what is answered. May import app and index; nothing imports it."""

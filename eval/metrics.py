@@ -1,0 +1,111 @@
+"""Measures with their textbook names: texts, flags and numbers in, one number out.
+
+Nothing here knows of questions, quotes or the system that is scored. Shares are 0 to 1. A share
+of nothing is None, never 0 or 1.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections import Counter
+from collections.abc import Sequence
+
+_PUNCTUATION = str.maketrans("", "", string.punctuation)
+_ARTICLES = re.compile(r"\b(a|an|the)\b")
+
+
+def normalize(text: str) -> str:
+    """Lower case, without ASCII punctuation and English articles, single spaces.
+
+    In this order, as SQuAD's scorer does it: "U.S." becomes "us", "the-end" becomes "theend".
+    """
+    words = _ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION))
+    return " ".join(words.split())
+
+
+def exact_match(prediction: str | None, golds: Sequence[str]) -> float:
+    """EM of SQuAD 2.0 (Rajpurkar et al. 2018): 1 if equal to any gold when normalized, else 0.
+
+    For an unanswerable question `golds` is [""] or empty, and "" is the refusal. None is no
+    prediction at all, and wrong even there; the official scorer leaves such a question out.
+    """
+    if prediction is None:
+        return 0.0
+    normal = normalize(prediction)
+    return float(any(normal == gold for gold in _normal_golds(golds)))
+
+
+def f1(prediction: str | None, golds: Sequence[str]) -> float:
+    """F1 of SQuAD 2.0 over bags of normalized words, the best over all golds.
+
+    When gold or prediction has no words it is 1 if both have none, else 0. An empty `golds` and
+    a prediction of None are treated as `exact_match` treats them.
+    """
+    if prediction is None:
+        return 0.0
+    words = normalize(prediction).split()
+    return max(_bag_f1(words, gold.split()) for gold in _normal_golds(golds))
+
+
+def precision(predicted: Sequence[bool], true: Sequence[bool]) -> float | None:
+    """Of what was predicted, the share that is true. None when nothing was predicted."""
+    return share([is_so for said, is_so in zip(predicted, true, strict=True) if said])
+
+
+def recall(predicted: Sequence[bool], true: Sequence[bool]) -> float | None:
+    """Of what is true, the share that was predicted. None when nothing is true."""
+    return precision(true, predicted)
+
+
+def auroc(scores: Sequence[float | None], positive: Sequence[bool]) -> float | None:
+    """Area under the ROC curve: the chance that a positive is scored above a negative, ties half.
+
+    A score of None, no prediction, ranks as wrong: a positive below all, a negative above all.
+    None unless there are positives and negatives.
+    """
+    if all(positive) or not any(positive):
+        return None
+    from sklearn.metrics import roc_auc_score  # here: a second to import
+
+    known = [score for score in scores if score is not None]
+    below, above = min(known, default=0.0) - 1, max(known, default=0.0) + 1
+    ranked = [
+        (below if is_positive else above) if score is None else score
+        for score, is_positive in zip(scores, positive, strict=True)
+    ]
+    return float(roc_auc_score(positive, ranked))
+
+
+def percentile(values: Sequence[float], q: float) -> float | None:
+    """The q-th percentile, 0 to 100, by linear interpolation. None when there are no values."""
+    if not values:
+        return None
+    import numpy as np  # here: `onrecord --help` reads this room's command
+
+    return float(np.percentile(values, q))
+
+
+def mean(values: Sequence[float]) -> float | None:
+    """The arithmetic mean, or None when there are no values."""
+    return sum(values) / len(values) if values else None
+
+
+def share(flags: Sequence[bool]) -> float | None:
+    """The share that is true, or None when there are no flags."""
+    return mean([float(flag) for flag in flags])
+
+
+def _normal_golds(golds: Sequence[str]) -> list[str]:
+    """Golds that are nothing but articles and punctuation do not count, as in SQuAD 2.0."""
+    return [normal for gold in golds if (normal := normalize(gold))] or [""]
+
+
+def _bag_f1(prediction: Sequence[str], gold: Sequence[str]) -> float:
+    if not prediction or not gold:
+        return float(prediction == gold)
+    same = (Counter(prediction) & Counter(gold)).total()
+    if not same:
+        return 0.0
+    of_prediction, of_gold = same / len(prediction), same / len(gold)
+    return 2 * of_prediction * of_gold / (of_prediction + of_gold)
