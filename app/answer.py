@@ -66,9 +66,12 @@ class Quote:
 
     @property
     def id(self) -> str:
-        """q_ and 16 hex digits of sha256("<transcript sha256>|<start>|<end>|<answer start>|<answer end>")."""
-        offsets = f"{self.start}|{self.end}|{self.answer_start}|{self.answer_end}"
-        return "q_" + hashlib.sha256(f"{self.source.sha256}|{offsets}".encode()).hexdigest()[:16]
+        """q_ and 16 hex digits of the sha256 of "<hash>|<start>|<end>|<answer>|<answer end>".
+
+        The hash is the transcript's, the rest are its offsets: it can be computed again.
+        """
+        place = (self.source.sha256, self.start, self.end, self.answer_start, self.answer_end)
+        return "q_" + hashlib.sha256("|".join(map(str, place)).encode()).hexdigest()[:16]
 
     @property
     def answer(self) -> str:
@@ -222,7 +225,9 @@ class Answerer:
             self._folder.transcript(transcript)
         except KeyError:
             known = ", ".join(summary.id for summary in self._folder.summaries()[:12])
-            raise UsageError(f"no transcript {transcript!r} in the index; it has {known}.") from None
+            raise UsageError(
+                f"no transcript {transcript!r} in the index; it has {known}."
+            ) from None
 
 
 def checked(question: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,7 +11,7 @@ from typing import Self
 
 from app.answer import Answer, Answerer
 from app.examples import examples
-from app.ledger import Ledger
+from app.ledger import Handed, Ledger
 from app.reader.evidence import EvidenceReader
 from app.settings import Settings
 from index.build import Progress, Report, build
@@ -40,9 +39,7 @@ def index_transcripts(
     model = settings.model
     if model is None and has_index(settings.index):
         model = _model_of(settings.index)
-    embedder = open_embedder(
-        model or DEFAULT_MODEL, threads=settings.threads, cache=settings.cache
-    )
+    embedder = open_embedder(model or DEFAULT_MODEL, threads=settings.threads, cache=settings.cache)
     return build(settings.index, sources, embedder, remove=remove, progress=progress)
 
 
@@ -71,9 +68,7 @@ class Library:
         self._answerer = self._assembled()
 
     @classmethod
-    def open(
-        cls, settings: Settings, *, record: bool = True, progress: Progress = quiet
-    ) -> Self:
+    def open(cls, settings: Settings, *, record: bool = True, progress: Progress = quiet) -> Self:
         """The library of the settings' index; made from the seeds where there is none yet.
 
         With `record`, the quotes handed out are remembered. Raises IndexFolderError where
@@ -114,6 +109,15 @@ class Library:
         """Raises KeyError where there is no such transcript."""
         return self._current()[1].transcript(transcript_id)
 
+    def quote(self, quote_id: str) -> Handed | None:
+        """A quote that was handed out from this index, by its id; None if it never was."""
+        found = Ledger(self._settings.index).find(quote_id)
+        if found is None:
+            return None
+        quote, text = found
+        hashes = {summary.sha256 for summary in self.transcripts()}
+        return Handed(quote, text, unchanged=quote["transcript"]["sha256"] in hashes)
+
     def examples(self) -> list[str]:
         """Questions that the transcripts at hand answer."""
         answerer, folder = self._current()
@@ -135,7 +139,7 @@ class Library:
 
     def _now(self) -> tuple[int, int]:
         try:
-            status = os.stat(self._settings.index / MANIFEST)
+            status = (self._settings.index / MANIFEST).stat()
         except OSError:
             return (0, 0)
         return (status.st_mtime_ns, status.st_ino)

@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
 
     command = _command(commands, "index", _index, "make an index, or bring it up to date")
     command.add_argument("paths", nargs="*", type=Path, metavar="PATH",
-                         help="transcripts, or folders of them; none: those given before")  # fmt: skip
+                         help="transcripts or folders of them (none: as before)")  # fmt: skip
     command.add_argument("--remove", action="append", default=[], metavar="ID",
                          help="take a transcript out of the index")  # fmt: skip
     command.add_argument("--model", help="a sentence-transformers model's name or path")
@@ -92,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
 
     for name, extension in _extensions():
         help_text = extension.__doc__.strip().splitlines()[0].rstrip(".")
+        help_text = help_text[0].lower() + help_text[1:]
         command = _command(commands, name, extension.execute, help_text)
         extension.add_arguments(command)
     return parser
@@ -209,27 +210,17 @@ def _ask(options: argparse.Namespace) -> int:
         from app.answer import checked
 
         checked(options.question)  # before the index is opened: it may have to be made first
-        with _library(options) as library:
-            return _ask_one(options, library)
+        return _ask_one(options, _library(options))
     lines = _batch_lines(options.batch)
-    with _library(options) as library:
-        return _ask_batch(lines, library, options.k)
+    return _ask_batch(lines, _library(options), options.k)
 
 
-class _library:
+def _library(options: argparse.Namespace) -> Library:
     """The library of a command, with a progress bar where the index has to be made first."""
+    from app.assemble import Library
 
-    def __init__(self, options: argparse.Namespace) -> None:
-        self._options = options
-
-    def __enter__(self) -> Library:
-        from app.assemble import Library
-
-        with Bar() as progress:
-            return Library.open(settings_of(self._options), progress=progress)
-
-    def __exit__(self, *_: object) -> None:
-        sys.stdout.flush()
+    with Bar() as progress:
+        return Library.open(settings_of(options), progress=progress)
 
 
 def _ask_one(options: argparse.Namespace, library: Library) -> int:
@@ -336,9 +327,10 @@ def _history(request: dict[str, Any], number: int) -> list[str]:
     if not isinstance(history, list):
         raise UsageError(f"line {number}: 'history' is not a list of questions.")
     texts = [turn.get("question") if isinstance(turn, dict) else turn for turn in history]
-    if not all(isinstance(text, str) for text in texts):
+    known = [text for text in texts if isinstance(text, str)]
+    if len(known) < len(texts):
         raise UsageError(f"line {number}: 'history' is not a list of questions.")
-    return texts
+    return known
 
 
 # --- check -------------------------------------------------------------------------------
@@ -369,6 +361,5 @@ def _check(options: argparse.Namespace) -> int:
 def _serve(options: argparse.Namespace) -> int:
     from app.serve import serve
 
-    with _library(options) as library:
-        serve(library, options.host, options.port)
+    serve(_library(options), options.host, options.port)
     return 0

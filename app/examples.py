@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 
 from app.answer import Answerer
 from index.folder import Folder
@@ -45,7 +46,7 @@ def topics(folder: Folder, speaker: str) -> Iterator[str]:
         for segment in transcript.segments:
             words = re.findall(r"[\w’'-]+", transcript.text[segment.start : segment.end])
             mine = segment.speaker is not None and segment.speaker.name == speaker
-            pairs = zip(words, words[1:], strict=False)
+            pairs = pairwise(words)
             counter = said if mine else others
             counter.update(f"{a} {b}" for a, b in pairs if _tells(a, names) and _tells(b, names))
     ranked = sorted(said, key=lambda pair: (-said[pair] * len(pair) / (1 + others[pair]), pair))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,18 @@ CREATE TABLE IF NOT EXISTS quotes (
 );
 PRAGMA user_version = 1;
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """A quote as it was handed out, the text it was cited from, and whether that still stands.
+
+    `quote` is the object of the `ask --json` contract.
+    """
+
+    quote: dict[str, Any]
+    text: str
+    unchanged: bool
 
 
 class Ledger:
@@ -64,13 +77,15 @@ class Ledger:
 
     def find(self, quote_id: str) -> tuple[dict[str, Any], str] | None:
         """A quote as it was handed out, and the text it was cited from; None if never."""
-        rows = self._rows("SELECT quote, text FROM quotes JOIN versions USING (sha256) WHERE id = ?",
-                          quote_id)  # fmt: skip
+        sql = "SELECT quote, text FROM quotes JOIN versions USING (sha256) WHERE id = ?"
+        rows = self._rows(sql, quote_id)
         return next(((json.loads(quote), text) for quote, text in rows), None)
 
     def prove(self) -> Iterator[str]:
         """Every quote that does not stand verbatim in the version it was cited from."""
-        rows = self._rows("SELECT id, sha256, quote, text FROM quotes LEFT JOIN versions USING (sha256)")
+        rows = self._rows(
+            "SELECT id, sha256, quote, text FROM quotes LEFT JOIN versions USING (sha256)"
+        )
         for quote_id, sha256, written, text in rows:
             quote = json.loads(written)
             answer = quote["answer"]
@@ -88,7 +103,9 @@ class Ledger:
     def _rows(self, sql: str, *values: str) -> Iterator[tuple[Any, ...]]:
         if not self._file.exists():
             return
-        connection = sqlite3.connect(f"{self._file.absolute().as_uri()}?mode=ro", uri=True, timeout=WAIT)
+        connection = sqlite3.connect(
+            f"{self._file.absolute().as_uri()}?mode=ro", uri=True, timeout=WAIT
+        )
         try:
             yield from connection.execute(sql, values)
         except sqlite3.Error as error:

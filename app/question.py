@@ -12,11 +12,11 @@ from typing import Literal
 Kind = Literal["who", "when", "where", "how_many", "why", "what"]
 
 _KINDS: tuple[tuple[Kind, str], ...] = (
-    ("how_many", r"\bhow (?:many|much|long|often|old|big|large|far)\b|\bwhat (?:share|percentage)\b"),
-    ("when", r"\bwhen\b|\bwhat (?:time|date|day|year|month)\b|\b(?:which|what) (?:date|year|day)\b"),
-    ("where", r"\bwhere\b|\b(?:which|what) (?:city|country|place|town|venues?|places|cities)\b"),
-    ("why", r"\bwhy\b|\bhow come\b|\bwhat(?: is|'s)? the reason\b|\bwhat for\b|\bon what grounds\b"),
-    ("who", r"\bwho\b|\bwhom\b|\bwhose\b|\b(?:which|what) (?:person|man|woman|leader|country)\b"),
+    ("how_many", r"how (?:many|much|long|often|old|big|large|far)|what (?:share|percentage)"),
+    ("when", r"when|(?:which|what) (?:time|date|day|year|month)"),
+    ("where", r"where|(?:which|what) (?:city|country|place|town|venues?|places|cities)"),
+    ("why", r"why|how come|what(?: is|'s)? the reason|what for|on what grounds"),
+    ("who", r"who|whom|whose|(?:which|what) (?:person|man|woman|leader)"),
 )
 _LIST = re.compile(
     r"\b(?:which|what) (?:two|three|four|five|several|countries|things|topics|issues|points|"
@@ -42,7 +42,7 @@ _WH = frozenset(
 def kind_of(question: str) -> Kind:
     """What kind of thing the question asks for."""
     for kind, pattern in _KINDS:
-        if re.search(pattern, question, re.IGNORECASE):
+        if re.search(rf"\b(?:{pattern})\b", question, re.IGNORECASE):
             return kind
     return "what"
 
@@ -54,7 +54,10 @@ def asks_for_several(question: str) -> bool:
 
 def named(question: str, speakers: Sequence[str]) -> list[str]:
     """The speakers whose name, or last name, stands in the question."""
-    words = {word.casefold() for word in re.findall(r"\w+", question.replace("'s", " ").replace("’s", " "))}
+    words = {
+        word.casefold()
+        for word in re.findall(r"\w+", question.replace("'s", " ").replace("’s", " "))
+    }
     found = []
     for speaker in speakers:
         parts = re.findall(r"\w+", speaker.casefold())
@@ -81,9 +84,8 @@ def resolve(question: str, history: Sequence[str], speakers: Sequence[str]) -> s
         return _swapped(before, swap["x"].strip(), speakers) or question
     if _PRONOUNS.search(question) and not _people(question, speakers):
         for earlier in reversed(history):
-            people = _people(earlier, speakers)
-            if people:
-                return _PRONOUNS.sub(lambda found: _put(found, people[-1]), question)
+            if people := _people(earlier, speakers):
+                return _put(people[-1], question)
     return question
 
 
@@ -109,9 +111,13 @@ def _people(question: str, speakers: Sequence[str]) -> list[str]:
     return people
 
 
-def _put(pronoun: re.Match[str], name: str) -> str:
-    before = pronoun.string[pronoun.end() :]
-    possessive = pronoun.group().lower() in {"his", "hers"} or (
-        pronoun.group().lower() == "her" and re.match(r" \w", before) is not None
-    )
-    return f"{name}'s" if possessive else name
+def _put(name: str, question: str) -> str:
+    """The question with a name in the place of its pronouns."""
+
+    def put(found: re.Match[str]) -> str:
+        pronoun = found.group().lower()
+        before_noun = re.match(r" \w", question[found.end() :]) is not None
+        possessive = pronoun in {"his", "hers"} or (pronoun == "her" and before_noun)
+        return f"{name}'s" if possessive else name
+
+    return _PRONOUNS.sub(put, question)

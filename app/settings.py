@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -40,7 +40,7 @@ class Settings:
     cache: Path
     model: str | None = None
     threads: int = 2
-    policy: Policy = Policy()
+    policy: Policy = field(default_factory=Policy)
     explicit: bool = False
 
     @classmethod

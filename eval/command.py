@@ -35,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--split",
         choices=[*SPLITS, "all"],
-        default="dev",
-        help="which questions to ask (default: dev; test is for final figures)",
+        default="all",
+        help="which questions to ask (default: all; tune on dev only)",
     )
     parser.add_argument(
         "--out", metavar="FILE.jsonl", type=Path, help="write what came back, a line a question"

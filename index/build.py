@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import os.path
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -112,7 +112,7 @@ class _Sources:
 
     def __init__(self, old: Folder | None, given: Sequence[Path], remove: Sequence[str]) -> None:
         self._old = old
-        self._given = [Path(os.path.abspath(source)) for source in given]
+        self._given = [_absolute(Path(source)) for source in given]
         self._summaries = old.summaries() if old else []
         self._ids = {s.source: s.id for s in self._summaries if s.source}
         unknown = set(remove) - {s.id for s in self._summaries}
@@ -178,6 +178,11 @@ class _Sources:
         if note:
             found.notes.append(note)
         return transcript
+
+
+def _absolute(path: Path) -> Path:
+    # Not resolve(): a linked folder keeps the name that the user knows it by.
+    return Path(os.path.abspath(path))  # noqa: PTH100
 
 
 def _new_id(file: Path, taken: set[str]) -> str:

@@ -198,8 +198,9 @@ def load_transformer(model: str) -> SentenceTransformer:
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging
 
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
+    quiet: Any = logging
+    quiet.disable_progress_bar()
+    quiet.set_verbosity_error()
     return SentenceTransformer(model, device="cpu", local_files_only=True)
 
 
@@ -227,7 +228,8 @@ def export(folder: Path) -> None:
             mean = (words * mask).sum(1) / mask.sum(1).clamp(min=1e-9)
             return torch.nn.functional.normalize(mean, dim=1)
 
-    encoder = Encoder(load_transformer(str(weights))[0].auto_model)
+    transformer: Any = load_transformer(str(weights))[0]
+    encoder = Encoder(transformer.auto_model)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         made = Path(temporary) / "made"

@@ -296,14 +296,15 @@ def read_manifest(path: Path) -> Manifest:
         found = data["format"]
     except FileNotFoundError:
         raise IndexFolderError(
-            f"{path}: there is no index here; make one with `onrecord index PATH... --index {path}`."
+            f"{path}: there is no index here; make one with "
+            f"`onrecord index PATH... --index {path}`."
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _damaged(file) from error
     if found != FORMAT:
         raise IndexFolderError(
-            f"{path}: this index has format {found}, On Record {__version__} reads format {FORMAT}; "
-            "build it again with `onrecord index PATH...` in another folder."
+            f"{path}: this index has format {found}, On Record {__version__} reads format "
+            f"{FORMAT}; build it again with `onrecord index PATH...` in another folder."
         )
     try:
         return Manifest(**{**data, "embedder": Identity(**data["embedder"])})
@@ -348,7 +349,7 @@ def publish(path: Path, contents: Contents) -> Manifest:
             manifest.files[file.name] = {"bytes": len(data), "sha256": digest}
         text = json.dumps(asdict(manifest), indent=1) + "\n"
         _write(path / (MANIFEST + ".new"), text.encode())
-        os.replace(path / (MANIFEST + ".new"), path / MANIFEST)
+        (path / (MANIFEST + ".new")).replace(path / MANIFEST)
     except (OSError, sqlite3.Error) as error:
         shutil.rmtree(target, ignore_errors=True)
         raise IndexFolderError(

@@ -49,7 +49,7 @@ _VERB_BEFORE = re.compile(rf"\b(?:{'|'.join(_VERBS)})[ ]$")
 _INTRODUCED = re.compile(r",?[ ](?:is|was|are)[ ](?:a|an|the|one)\b")
 _PRONOUN = re.compile(rf"\b(?:He|She|he|she)\b(?={_VERB_AFTER.pattern})")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z“\"])")
-_CLOSING_MARKS = "\"”»“"
+_CLOSING_MARKS = '"”»“'
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +67,13 @@ def attribute(text: str, segments: Sequence[Segment]) -> list[Segment]:
     result: list[Segment] = []
     speaker: str | None = None
     for position, segment in enumerate(segments):
-        if segment.kind == "speech":
-            if not _continues(text, segments, position):
-                speaker = _speaker_of(text, segments, position, people, speaker)
-            if speaker:
-                segment = replace(segment, speaker=Speaker(speaker, "narration"))
-        result.append(segment)
+        if segment.kind != "speech":
+            result.append(segment)
+            continue
+        if not _continues(text, segments, position):
+            speaker = _speaker_of(text, segments, position, people, speaker)
+        known = Speaker(speaker, "narration") if speaker else None
+        result.append(replace(segment, speaker=known))
     return result
 
 
@@ -180,7 +181,8 @@ def _candidates(stretch: str, people: People, previous: str | None) -> list[str]
     names = [
         mention.name
         for mention in mentions
-        if _VERB_AFTER.match(stretch[mention.end :]) or _VERB_BEFORE.search(stretch[: mention.start])
+        if _VERB_AFTER.match(stretch[mention.end :])
+        or _VERB_BEFORE.search(stretch[: mention.start])
     ]
     if not names and previous and _PRONOUN.search(stretch):
         names = [previous]

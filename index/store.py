@@ -67,8 +67,9 @@ class FaissStore:
 
         options: dict[str, Any] = {}
         if allowed is not None:
+            parameters: Any = faiss.SearchParameters  # its stub knows no arguments
             selector = faiss.IDSelectorBatch(np.asarray(allowed, dtype=np.int64))
-            options["params"] = faiss.SearchParameters(sel=selector)
+            options["params"] = parameters(sel=selector)
         scores, numbers = self._index.search(vector.reshape(1, -1), k, **options)
         return [
             (int(number), float(score))

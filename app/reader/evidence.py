@@ -12,9 +12,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-
-import numpy as np
+from dataclasses import astuple, dataclass
 
 from app.question import kind_of, named
 from app.reader import Passage, Sentence, Span
@@ -72,7 +70,9 @@ class EvidenceReader:
         vectors = self._embed([text for pairs in texts for pair in pairs for text in pair])
         query = self._embedder.embed_query(question)
         asked = {_stem(word) for word in content_words(question)}
-        people = named(question, sorted({s.speaker for p in passages for s in p.sentences if s.speaker}))
+        people = named(
+            question, sorted({s.speaker for p in passages for s in p.sentences if s.speaker})
+        )
         rarity = _rarity(passages)
         heard = sum(rarity[w] for w in asked if w in rarity)
         unheard = sum(_unknown(rarity) for w in asked if w not in rarity)
@@ -109,9 +109,8 @@ class EvidenceReader:
 
 def score(evidence: Evidence) -> float:
     """The evidence weighed: log-odds that the sentence answers."""
-    return BIAS + sum(
-        getattr(WEIGHTS, name) * getattr(evidence, name) for name in Evidence.__slots__
-    )
+    weighed = zip(astuple(WEIGHTS), astuple(evidence), strict=True)
+    return BIAS + float(sum(w * e for w, e in weighed))
 
 
 def _in_context(passage: Passage) -> list[tuple[str, str]]:

@@ -95,7 +95,9 @@ class SpanReader:
             ) from error
         tokenizer.no_padding()
         tokenizer.no_truncation()
-        return cls(open_session(folder / "reader.onnx", sha256, threads=threads), tokenizer, calibration)
+        return cls(
+            open_session(folder / "reader.onnx", sha256, threads=threads), tokenizer, calibration
+        )
 
     def read(self, question: str, passages: Sequence[Passage], /) -> list[list[Span]]:
         asked = self._tokenizer.encode(question, add_special_tokens=False).ids[:QUESTION_TOKENS]

@@ -101,12 +101,14 @@ class SpanModel(torch.nn.Module):
         words = self.bert(
             input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids
         ).last_hidden_state
-        return self.spans(words)
+        scores: torch.Tensor = self.spans(words)
+        return scores
 
 
 def new_model() -> SpanModel:
     """The model before training: the packaged weights, checked, under a fresh head."""
-    return SpanModel(load_transformer(str(default_weights()))[0].auto_model)
+    transformer: Any = load_transformer(str(default_weights()))[0]
+    return SpanModel(transformer.auto_model)
 
 
 def tokenizer() -> Tokenizer:
@@ -145,9 +147,8 @@ def draw(data: Path, wanted: dict[str, int], settings: Settings, rng: random.Ran
         while len(picked) < count:
             picked += rng.sample(rows, min(len(rows), count - len(picked)))
         for row in picked:
-            if row.answer and rng.random() < settings.negatives / 2:
-                row = _elsewhere(row, contexts[row.title], rng)
-            drawn.append(row)
+            moved = row.answer and rng.random() < settings.negatives / 2
+            drawn.append(_elsewhere(row, contexts[row.title], rng) if moved else row)
     rng.shuffle(drawn)
     return drawn
 
@@ -248,7 +249,7 @@ def train(data: Path, run: Path, settings: Settings) -> SpanModel:
     """Train, or go on training, in the folder `run`; returns the trained model."""
     run.mkdir(parents=True, exist_ok=True)
     (run / "settings.json").write_text(json.dumps(asdict(settings), indent=1) + "\n")
-    rng = random.Random(settings.seed)
+    rng = random.Random(settings.seed)  # noqa: S311
     torch.manual_seed(settings.seed)
     tokens = tokenizer()
     plan = [
@@ -272,7 +273,7 @@ def train(data: Path, run: Path, settings: Settings) -> SpanModel:
     for number in range(first, len(plan)):
         loss = loss_of(model, tensors(plan[number]))
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from index.transcript import Segment, Speaker
+from index.transcript import Kind, Segment, Speaker
 
 _TIME = r"(?:\d{1,2}:)?\d{1,2}:\d{2}(?:[.,]\d{1,3})?"
 _NAME = r"(?P<name>[^\W\d_][^:\n\[\]?!*]{0,58}?)"
@@ -98,7 +98,7 @@ def _segments(lines: Sequence[Line]) -> list[Segment]:
             at = (line.time, max(starts[0], line.time) if starts else line.time)
         begun = begun or line.name is not None or line.time is not None
         if line.start < line.end:
-            kind = "speech" if begun else "heading"
+            kind: Kind = "speech" if begun else "heading"
             segments.append(Segment(line.start, line.end, kind, speaker, at))
     return segments
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from index.speakers import attribute
 from index.transcript import Segment
 
-_OPENING = "\"“„«"
+_OPENING = '"“„«'
 _CLOSING = {'"': '"', "“": "”", "„": "“”", "«": "»"}
 _TERMINAL = re.compile(r"[.?!…:;,)\]\"”’»*]$")
 _WORD = re.compile(r"\w+")

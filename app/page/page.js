@@ -1,0 +1,173 @@
+// The page's script: citations open their transcript, a few keys, copying. Nothing is rendered
+// here; markup comes from the server. Gradio runs this as the body of a function when the panel
+// (`element`) is on the page; `server.show(reference)` gives the panel's new markup.
+
+const page = element.querySelector(".page");
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+const narrow = matchMedia("(max-width: 800px)");
+const unreachable =
+  '<div class="reading problem" role="alert"><header><h2 tabindex="-1">The server does not answer' +
+  '</h2></header><p class="note">Check that On Record is still running, then try again.</p></div>';
+
+let opener = null; // where Esc returns to
+let asked = 0; // transcripts asked for, so that a late one does not replace a newer
+
+const question = () => document.querySelector("#question textarea");
+// Looked up each time: Gradio loads the parts of the page in no certain order.
+const inChat = (selector) => [...document.querySelectorAll("#chat " + selector)];
+const citations = () => inChat("button.cite");
+const isVisible = (node) => node && node.checkVisibility();
+
+// --- The transcript ------------------------------------------------------------------------
+
+function mark(label) {
+  return label ? page.querySelector(".at-" + label) : null;
+}
+
+async function open(button, move) {
+  const [, base, label] = /^(.*&n=)(\w*)$/.exec(button.value) ?? [null, "", ""];
+  const shown = page.firstElementChild?.dataset.base;
+  const turn = ++asked;
+  if (!base || shown !== base || (label && !mark(label))) {
+    let html = unreachable;
+    page.setAttribute("aria-busy", "true");
+    try {
+      html = await server.show(button.value);
+    } catch (error) {
+      console.warn(error);
+    }
+    if (turn !== asked) return;
+    props.value = html;
+    await new Promise((done) => setTimeout(done));
+    page.removeAttribute("aria-busy");
+  }
+  for (const other of citations()) other.classList.toggle("shown", other === button);
+  if (button.matches(".cite")) opener = button;
+  if (move || !narrow.matches) document.body.classList.add("reading-open");
+  reveal(label, move);
+}
+
+function reveal(label, move) {
+  const target = mark(label);
+  const focus = target ?? page.querySelector("h2");
+  if (target) {
+    const distance = target.getBoundingClientRect().top - page.getBoundingClientRect().top;
+    const top = page.scrollTop + distance - page.clientHeight / 3;
+    page.scrollTo({ top, behavior: calm.matches ? "auto" : "smooth" });
+    if (!calm.matches)
+      for (const run of page.querySelectorAll(".at-" + label))
+        run.animate([{ filter: "brightness(0.82) saturate(1.6)" }, { filter: "none" }], 900);
+  } else page.scrollTo({ top: 0 });
+  if (move) focus?.focus({ preventScroll: true });
+}
+
+// Esc: from the transcript back to its citation, from the question box to the last answer.
+function back() {
+  const here = document.activeElement;
+  document.body.classList.remove("reading-open");
+  if (here === question() && isVisible(opener)) opener.focus();
+  else if (element.contains(here)) (isVisible(opener) ? opener : question()).focus();
+}
+
+// After an answer the server has put its first quote's transcript here already.
+watch("value", () => {
+  asked += 1;
+  setTimeout(() => reveal(page.firstElementChild?.dataset.focus ?? "", false));
+});
+
+// --- The conversation ----------------------------------------------------------------------
+
+let seen = "";
+
+function tidy() {
+  // Gradio labels each message with its markup, which a screen reader would read out.
+  for (const message of inChat(":is([data-testid=user], [data-testid=bot])")) {
+    const label = message.dataset.testid === "user" ? "Question" : "Answer";
+    if (message.getAttribute("aria-label") !== label) message.setAttribute("aria-label", label);
+  }
+  for (const welcome of inChat(".placeholder-content")) welcome.removeAttribute("role");
+  const now = `${inChat(".asked").length} ${inChat(".bot-row section").length}`;
+  if (now === seen) return;
+  seen = now;
+  showExchange(inChat(".user-row").at(-1));
+  opener = firstOfLast() ?? opener;
+  for (const citation of citations()) citation.classList.toggle("shown", citation === opener);
+}
+
+// The last question stands at the top with its answer below: there is room made for that.
+function showExchange(asking) {
+  if (!asking) return;
+  const log = asking.closest("[role=log]");
+  const list = asking.closest(".message-wrap");
+  const top = () => asking.getBoundingClientRect().top - list.getBoundingClientRect().top;
+  list.style.minHeight = `${top() + log.clientHeight}px`;
+  log.scrollTop = top();
+}
+
+function firstOfLast() {
+  return inChat(".bot-row").at(-1)?.querySelector("button.cite");
+}
+
+new MutationObserver(tidy).observe(document.body, { childList: true, subtree: true });
+tidy();
+
+async function copy(button) {
+  try {
+    await navigator.clipboard.writeText(button.value);
+  } catch {
+    // Outside https and localhost there is no clipboard to write to, only a selection to copy.
+    const held = document.createElement("textarea");
+    held.value = button.value;
+    document.body.append(held);
+    held.select();
+    document.execCommand("copy");
+    held.remove();
+    button.focus();
+  }
+  button.classList.add("copied");
+  setTimeout(() => button.classList.remove("copied"), 1600);
+}
+
+function step(by) {
+  const all = citations();
+  if (!all.length) return;
+  const here = all.indexOf(document.activeElement);
+  const at = here >= 0 ? here + by : all.indexOf(opener);
+  const next = all[Math.min(Math.max(at, 0), all.length - 1)];
+  next.focus();
+  if (!narrow.matches) open(next, false);
+}
+
+// --- Keys and clicks -----------------------------------------------------------------------
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest?.("button");
+  if (!button) return;
+  if (button.matches("#chat .cite, .record .open")) open(button, true);
+  else if (button.matches("#chat .copy")) copy(button);
+  else if (button.matches(".record .close")) back();
+  else if (button.matches("#keys-open")) document.getElementById("keys").showModal();
+  else if (button.matches("#fresh")) question().focus();
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  if (document.querySelector("dialog[open]")) return;
+  if (event.key === "Escape") return back();
+  if (event.target.matches("input, textarea, select, [contenteditable]")) return;
+  const actions = {
+    "/": () => question().focus(),
+    "?": () => document.getElementById("keys").showModal(),
+    j: () => step(1),
+    k: () => step(-1),
+    c: () => {
+      const here = document.activeElement;
+      const cited = here?.matches(".cite") ? here : opener;
+      const button = cited?.parentElement.querySelector(".copy");
+      if (isVisible(button)) copy(button);
+    },
+  };
+  if (!Object.hasOwn(actions, event.key)) return;
+  event.preventDefault();
+  actions[event.key]();
+});

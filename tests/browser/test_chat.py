@@ -1,0 +1,549 @@
+"""The chat page in a real browser, over a library with behaviour and no models.
+
+Every test also fails on an error in the console and on a request that leaves this machine.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from app.answer import Answer, Quote, Source
+from index.errors import IndexFolderError
+from index.formats import read_transcript
+from index.transcript import Segment, Speaker, Transcript
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+fastapi = pytest.importorskip("fastapi")
+uvicorn = pytest.importorskip("uvicorn")
+expect = playwright.expect
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.enable_socket,
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
+]
+
+SEED = Path(__file__).parents[2] / "seeds" / "trump-putin-call.txt"
+ATTACK = (
+    "<script>window.hit=1</script><img src=x onerror=window.hit=2> **bold** $$x^2$$ `code` "
+    "[x](javascript:alert(1)) ${window.hit=3} {{constructor}}\n\n# Not a heading\n\n&lt;b&gt; "
+    "www.evil.example https://evil.example/ <a href=https://evil.example>out</a>"
+)
+HOW_LONG = "How long did they talk?"
+BRIDGE = "What will the bridge cost?"
+MOON = "Who landed on the moon?"
+
+
+def labelled(name: str, title: str, date: str | None, *turns: tuple[str, str, float]) -> Transcript:
+    text, segments = "", []
+    for speaker, words, at in turns:
+        start = len(text) + len(speaker) + 2
+        text += f"{speaker}: {words}\n"
+        end = start + len(words)
+        segments.append(Segment(start, end, "speech", Speaker(speaker, "label"), (at, at + 5)))
+    return Transcript(name, title, text, tuple(segments), "en", date)
+
+
+class Library:
+    """Answers from a table of questions: where the words stand, in which transcript."""
+
+    def __init__(self) -> None:
+        seed, _ = read_transcript(SEED, "trump-putin-call")
+        town = labelled(
+            "town-hall",
+            "Riverside town hall",
+            "2024-03-12",
+            ("Ada Okafor", "Good evening. One item tonight.", 4),
+            ("Ben Lindqvist", "The bridge will cost eleven million, not nine.", 31),
+            *[("Ada Okafor", f"Item {n} is noted and there is more to say of it.", 60 + n)
+              for n in range(60)],
+            ("Ben Lindqvist", "Eleven million. I said so in January.", 3812.5),
+        )  # fmt: skip
+        attack = Transcript(
+            ATTACK,
+            ATTACK,
+            f"He said\n{ATTACK}\nand left.",
+            (Segment(8, 8 + len(ATTACK), "speech", Speaker(ATTACK, "narration")),),
+        )
+        long = labelled(
+            "long",
+            "A very long sitting",
+            None,
+            *[("Clerk", f"Entry {n} is read into the record and is taken as read.", n)
+              for n in range(4000)],
+        )  # fmt: skip
+        self.held = {made.id: made for made in (seed, town, attack, long)}
+        self.asked: list[tuple[str, list[str]]] = []
+
+    def ask(self, question: str, history: Sequence[str], /) -> Answer:
+        self.asked.append((question, list(history)))
+        if "outage" in question:
+            raise IndexFolderError("The index is locked by another process; try again.")
+        if "bug" in question:
+            raise RuntimeError("secret detail")
+        if "slow" in question:
+            time.sleep(1.5)
+        quotes = {
+            HOW_LONG: (
+                self.quote(
+                    "trump-putin-call", "We just spent ", "two and a half hours", " talking"
+                ),
+                self.quote("trump-putin-call", "lasted ", "more than two hours", "."),
+            ),
+            BRIDGE: (
+                self.quote("town-hall", "The bridge will cost ", "eleven million", ", not nine."),
+                self.quote("trump-putin-call", "", "5,000 young people", " every single week"),
+                self.quote("town-hall", "", "Eleven million", ". I said so in January."),
+            ),
+            "attack": (self.quote(ATTACK, "", ATTACK, ""),),
+            ATTACK: (self.quote(ATTACK, "", ATTACK, ""),),
+            "long": (self.quote("long", "", "Entry 3210", " is read into the record"),),
+        }.get(question, ())
+        nearest = (
+            self.quote("town-hall", "Good ", "evening", "."),
+            self.quote("trump-putin-call", "", "possible venues", " including Turkiye"),
+        )
+        resolved = "How long did Trump and Putin talk?" if question == HOW_LONG else question
+        return Answer(
+            question, resolved, quotes, () if quotes else nearest, 0.9, len(self.held), 99, 0.04
+        )
+
+    def quote(self, name: str, before: str, words: str, after: str) -> Quote:
+        made = self.held[name]
+        start = made.text.index(before + words + after)
+        answer = start + len(before)
+        end = answer + len(words)
+        segment = made.segment_at(answer)
+        assert segment
+        return Quote(
+            Source(name, made.title, made.sha256, made.date),
+            start,
+            end + len(after),
+            before + words + after,
+            answer,
+            end,
+            segment.speaker,
+            segment.at,
+            "",
+            "",
+            1.0,
+        )
+
+    def transcripts(self, /) -> list[Transcript]:
+        return list(self.held.values())
+
+    def transcript(self, id: str, /) -> Transcript:
+        return self.held[id]
+
+    def examples(self, /) -> list[str]:
+        return [HOW_LONG, BRIDGE]
+
+
+@pytest.fixture(scope="module")
+def library() -> Library:
+    return Library()
+
+
+@pytest.fixture(scope="module")
+def address(library: Library) -> Iterator[str]:
+    from app.chat import mount
+
+    app = fastapi.FastAPI()
+    mount(app, library, "/chat")
+    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/chat/"
+        server.should_exit = True
+        thread.join(20)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[playwright.Browser]:
+    with playwright.sync_playwright() as started:
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        launched = started.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def visit(browser: playwright.Browser, address: str) -> Iterator[Callable[..., playwright.Page]]:
+    """Opens the page; afterwards nothing may have gone wrong, or out."""
+    wrong: list[str] = []
+    contexts = []
+
+    def open_page(theme: str = "light", width: int = 1280, height: int = 800) -> playwright.Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": height},
+            reduced_motion="reduce",
+            permissions=["clipboard-read", "clipboard-write"],
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("console", lambda said: said.type == "error" and wrong.append(said.text))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("response", lambda got: got.status >= 400 and wrong.append(got.url))
+        page.on("request", lambda sent: is_foreign(sent.url) and wrong.append(sent.url))
+        page.goto(f"{address}?__theme={theme}")
+        expect(page.locator("#question textarea")).to_be_focused()
+        expect(page.locator(".record .open").first).to_be_attached()
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+def is_foreign(url: str) -> bool:
+    return not re.match(r"https?://127\.0\.0\.1[:/]|data:|blob:", url)
+
+
+def ask(page: playwright.Page, question: str) -> playwright.Locator:
+    """Ask, and wait for the message that comes back."""
+    before = page.locator("#chat .bot-row section").count()
+    page.locator("#question textarea").fill(question)
+    page.keyboard.press("Enter")
+    message = page.locator("#chat .bot-row section").nth(before)
+    expect(message).to_be_visible()
+    return message
+
+
+def test_a_question_is_answered_with_the_words_marked(
+    visit: Callable[..., playwright.Page],
+) -> None:
+    page = visit()
+    message = ask(page, HOW_LONG)
+    expect(message.locator("mark")).to_have_text(["two and a half hours", "more than two hours"])
+    expect(message.locator(".cite").first).to_have_text(
+        "[1]Donald TrumpTrump Putin Call · paragraph 3 · per the report"
+    )
+    expect(message.locator(".resolved")).to_contain_text("How long did Trump and Putin talk?")
+    expect(page.locator("[role=status]").filter(has_text="2 quotes found")).to_be_visible()
+    expect(page.locator("#question textarea")).to_be_focused()
+    expect(page.locator("#question textarea")).to_have_value("")
+    expect(page.locator("#examples")).to_be_hidden()
+    # The transcript is beside the answer at once, at the first quote, with both marked.
+    expect(page.locator(".record mark")).to_have_text(
+        ["two and a half hours", "more than two hours"]
+    )
+    expect(page.locator(".record .at-1")).to_be_in_viewport()
+    expect(page.locator(".record sup")).to_have_text(["[1]", "[2]"])
+    # A screen reader is not read the markup.
+    for label in page.locator("#chat .message > [data-testid]").evaluate_all(
+        "all => all.map(e => e.ariaLabel)"
+    ):
+        assert label in ("Question", "Answer")
+
+
+@pytest.mark.parametrize("key", ["Enter", "Space"])
+def test_a_citation_opens_its_transcript_by_key(
+    visit: Callable[..., playwright.Page], key: str
+) -> None:
+    page = visit()
+    citation = ask(page, HOW_LONG).locator(".cite").nth(1)
+    citation.focus()
+    page.keyboard.press(key)
+    mark = page.locator(".record .at-2")
+    expect(mark).to_be_focused()
+    expect(mark).to_be_in_viewport()
+    expect(mark).to_have_text("more than two hours")
+    page.keyboard.press("Escape")
+    expect(citation).to_be_focused()
+
+
+def test_a_citation_of_another_transcript_loads_it(visit: Callable[..., playwright.Page]) -> None:
+    page = visit()
+    citations = ask(page, BRIDGE).locator(".cite")
+    title = page.locator(".record h2")
+    expect(title).to_have_text("Riverside town hall")
+    expect(page.locator(".record mark")).to_have_text(["eleven million", "Eleven million"])
+    expect(citations.nth(2)).to_contain_text("1:03:32")
+    citations.nth(1).click()
+    expect(title).to_have_text("Trump Putin Call")
+    expect(page.locator(".record mark")).to_have_text(["5,000 young people"])
+    expect(page.locator(".record .at-2")).to_be_focused()
+    citations.nth(2).click()
+    expect(title).to_have_text("Riverside town hall")
+    expect(page.locator(".record .at-3")).to_be_focused()
+    expect(page.locator(".record .at-3")).to_be_in_viewport()
+
+
+def test_the_whole_transcript_is_shown(
+    visit: Callable[..., playwright.Page], library: Library
+) -> None:
+    page = visit()
+    page.locator(".record .open", has_text="Trump Putin Call").click()
+    shown = page.locator(".record .text")
+    expect(shown).to_be_visible()
+    text = shown.evaluate(
+        """text => {
+          const copy = text.cloneNode(true);
+          for (const aside of copy.querySelectorAll(".aside")) aside.remove();
+          return copy.textContent;
+        }"""
+    )
+    assert text == library.held["trump-putin-call"].text
+    page.locator(".record .bar .open").click()
+    expect(page.locator(".record .transcripts li")).to_have_count(4)
+
+
+def test_a_refusal_looks_like_one_and_its_nearest_quotes_open(
+    visit: Callable[..., playwright.Page],
+) -> None:
+    page = visit()
+    message = ask(page, MOON)
+    expect(message).to_have_class("refusal")
+    expect(message).to_contain_text("Nobody says that on the record.")
+    expect(message).to_contain_text("Nearest quotes – not an answer")
+    expect(message.locator("mark")).to_have_count(0)
+    expect(page.locator("[role=status]").filter(has_text="No answer found")).to_be_visible()
+    message.locator(".cite").nth(1).click()
+    near = page.locator(".record .at-b")
+    expect(near).to_be_focused()
+    expect(near).to_be_in_viewport()
+    expect(near).to_have_text("possible venues including Turkiye")
+    expect(page.locator(".record mark")).to_have_count(0)
+
+
+def test_a_failure_is_not_a_refusal(
+    visit: Callable[..., playwright.Page], caplog: pytest.LogCaptureFixture
+) -> None:
+    page = visit()
+    message = ask(page, "outage?")
+    expect(message).to_have_class("failure")
+    expect(message).to_contain_text("The index is locked by another process; try again.")
+    with caplog.at_level(logging.ERROR, logger="app.chat"):
+        message = ask(page, "bug?")
+    expect(message).to_have_class("failure")
+    expect(message).to_contain_text("Something went wrong")
+    expect(message).not_to_contain_text("secret detail")
+    assert "secret detail" in caplog.text
+    expect(page.locator("#chat .refusal")).to_have_count(0)
+
+
+def test_an_empty_question_is_not_asked(
+    visit: Callable[..., playwright.Page], library: Library
+) -> None:
+    page = visit()
+    before = len(library.asked)
+    page.locator("#question textarea").fill("   ")
+    page.locator("#send").click()
+    expect(page.locator("[role=status]").filter(has_text="Type a question first.")).to_be_visible()
+    expect(page.locator("#chat .asked")).to_have_count(0)
+    assert len(library.asked) == before
+
+
+def test_earlier_questions_go_with_a_follow_up_until_a_new_conversation(
+    visit: Callable[..., playwright.Page], library: Library
+) -> None:
+    page = visit()
+    page.locator("#examples button", has_text=HOW_LONG).click()
+    expect(page.locator("#chat .answer")).to_be_visible()
+    ask(page, ATTACK)
+    ask(page, "And then?")
+    assert library.asked[-1] == ("And then?", [HOW_LONG, ATTACK])
+    page.locator("#fresh").click()
+    expect(page.locator("#chat .asked")).to_have_count(0)
+    expect(page.locator("#examples")).to_be_visible()
+    expect(page.locator("#question textarea")).to_be_focused()
+    ask(page, HOW_LONG)
+    assert library.asked[-1] == (HOW_LONG, [])
+
+
+def test_a_new_conversation_drops_the_answer_still_under_way(
+    visit: Callable[..., playwright.Page],
+) -> None:
+    page = visit()
+    page.locator("#question textarea").fill("slow")
+    page.keyboard.press("Enter")
+    expect(page.locator("[role=status]").filter(has_text="Searching…")).to_be_visible()
+    page.locator("#fresh").click()
+    expect(page.locator("#chat .asked")).to_have_count(0)
+    page.wait_for_timeout(2000)
+    expect(page.locator("#chat .asked")).to_have_count(0)
+
+
+def test_text_from_outside_stays_text(visit: Callable[..., playwright.Page]) -> None:
+    page = visit()
+    message = ask(page, ATTACK)
+    asked = page.locator("#chat .asked")
+    for shown in (asked, message.locator("mark"), message.locator("cite"), message.locator(".who"),
+                  page.locator(".record h2"), page.locator(".record mark"),
+                  page.locator(".record .speaker")):  # fmt: skip
+        assert "".join(shown.all_text_contents()) == ATTACK
+    page.locator(".record .bar .open").click()
+    listed = page.locator(".record .transcripts bdi").nth(2)
+    assert listed.evaluate("e => e.textContent") == ATTACK
+    listed.click()
+    expect(page.locator(".record h2")).to_contain_text("window.hit")
+    inside = "#chat .message-row :is(script, img, a, code, strong, h1, .katex), .record :is(img, a)"
+    expect(page.locator(inside)).to_have_count(0)
+    assert page.evaluate("window.hit") is None
+
+
+def test_of_a_long_transcript_the_part_around_the_quote_is_shown(
+    visit: Callable[..., playwright.Page],
+) -> None:
+    page = visit()
+    ask(page, "long").locator(".cite").click()
+    expect(page.locator(".record .at-1")).to_be_focused()
+    expect(page.locator(".record .at-1")).to_be_in_viewport()
+    expect(page.locator(".record .note")).to_contain_text("an excerpt around the quote")
+
+
+def test_a_transcript_that_is_gone_is_said_to_be(
+    visit: Callable[..., playwright.Page], library: Library
+) -> None:
+    page = visit()
+    citations = ask(page, BRIDGE).locator(".cite")
+    gone = library.held.pop("trump-putin-call")
+    try:
+        citations.nth(1).click()
+        expect(page.locator(".record .problem")).to_contain_text("no longer in the index")
+    finally:
+        library.held = {gone.id: gone, **library.held}
+
+
+def test_everything_can_be_done_from_the_keyboard(visit: Callable[..., playwright.Page]) -> None:
+    page = visit()
+    page.keyboard.type(BRIDGE)
+    page.keyboard.press("Enter")
+    citations = page.locator("#chat .cite")
+    expect(citations).to_have_count(3)
+    page.keyboard.press("Escape")
+    expect(citations.nth(0)).to_be_focused()
+    page.keyboard.press("j")
+    expect(citations.nth(1)).to_be_focused()
+    expect(page.locator(".record h2")).to_have_text("Trump Putin Call")
+    page.keyboard.press("Tab")
+    expect(page.locator("#chat .copy").nth(1)).to_be_focused()
+    page.keyboard.press("k")
+    expect(citations.nth(1)).to_be_focused()
+    page.keyboard.press("k")
+    page.keyboard.press("Enter")
+    expect(page.locator(".record .at-1")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(citations.nth(0)).to_be_focused()
+    page.keyboard.press("c")
+    assert page.evaluate("navigator.clipboard.readText()") == (
+        "“The bridge will cost eleven million, not nine.” "
+        "(Ben Lindqvist, Riverside town hall, 2024-03-12, 0:31)"
+    )
+    page.keyboard.press("?")
+    expect(page.locator("#keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#keys")).to_be_hidden()
+    page.keyboard.press("/")
+    expect(page.locator("#question textarea")).to_be_focused()
+    page.keyboard.type("j?c")
+    page.keyboard.press("Shift+Enter")
+    expect(page.locator("#question textarea")).to_have_value("j?c\n")
+
+
+def test_every_control_is_reached_by_tab(visit: Callable[..., playwright.Page]) -> None:
+    page = visit()
+    ask(page, HOW_LONG)
+    reached = set()
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.id || document.activeElement.className"))
+    joined = " ".join(reached)
+    for control in ("send", "fresh", "cite", "copy", "page", "open", "keys-open"):
+        assert control in joined
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_it_fits_and_reads_in_both_themes(
+    visit: Callable[..., playwright.Page], theme: str, width: int
+) -> None:
+    page = visit(theme, width, 700)
+    for question in (ATTACK, HOW_LONG, MOON, "outage?", HOW_LONG):
+        ask(page, question)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.locator("#chat .cite").last.click()
+    expect(page.locator(".record .at-2")).to_be_focused()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    overflowing = page.evaluate(
+        """() => [...document.querySelectorAll("#chat section *, #chat .asked, .record .page *")]
+          .filter((e) => e.getBoundingClientRect().right >
+            e.closest("[role=log], .page").getBoundingClientRect().right + 1)
+          .map((e) => `${e.tagName}.${e.className}`)"""
+    )
+    assert overflowing == []
+    assert page.evaluate(CONTRASTS) == []
+    assert page.evaluate(SMALL_TARGETS) == []
+
+
+# The elements with text of their own whose contrast with what is behind them is below 4.5:1.
+CONTRASTS = """() => {
+  const channels = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const light = (colour) => {
+    const [r, g, b] = channels(colour).map((c) => {
+      c /= 255;
+      return c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (e) => {
+    for (; e; e = e.parentElement) {
+      const fill = getComputedStyle(e).backgroundColor;
+      if ((channels(fill)[3] ?? 1) === 1) return fill;
+    }
+    return "rgb(255, 255, 255)";
+  };
+  const found = [];
+  for (const e of document.querySelectorAll(".gradio-container *")) {
+    const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+    if (!own || !e.checkVisibility({ visibilityProperty: true }) || e.closest(".unseen")) continue;
+    if (e.closest(".sr-only")) continue;
+    const [a, b] = [light(getComputedStyle(e).color), light(behind(e))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < 4.5) found.push(`${e.tagName}.${e.className} ${ratio.toFixed(2)}`);
+  }
+  return found;
+}"""
+SMALL_TARGETS = """() => [...document.querySelectorAll("button, textarea")]
+  .filter((e) => e.checkVisibility({ visibilityProperty: true }))
+  .map((e) => [e.id || e.className, e.getBoundingClientRect()])
+  .filter(([, box]) => box.width > 0 && (box.width < 40 || box.height < 40))
+  .map(([name, box]) => `${name} ${box.width}x${box.height}`)"""
+
+
+def test_on_a_phone_the_transcript_is_a_sheet(visit: Callable[..., playwright.Page]) -> None:
+    page = visit(width=390, height=844)
+    sheet = page.locator("#record")
+    citation = ask(page, HOW_LONG).locator(".cite").first
+    expect(sheet).to_be_hidden()
+    citation.click()
+    expect(sheet).to_be_visible()
+    expect(page.locator(".record .at-1")).to_be_focused()
+    expect(page.locator(".record .at-1")).to_be_in_viewport()
+    page.locator(".record .close").click()
+    expect(sheet).to_be_hidden()
+    expect(citation).to_be_focused()
+
+
+def test_nothing_is_offered_to_callers_from_outside(
+    visit: Callable[..., playwright.Page], address: str
+) -> None:
+    page = visit()
+    expect(page.locator("footer")).to_have_count(0)
+    offered = page.request.get(f"{address}gradio_api/info").json()
+    assert offered["named_endpoints"] == {}
+    assert offered["unnamed_endpoints"] == {}
