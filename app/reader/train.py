@@ -1,10 +1,10 @@
 """Training the span reader: from all-MiniLM-L6-v2's weights to start and end scores.
 
-    python -m app.reader.train DATA RUN         (DATA holds train/*.jsonl.gz; see eval/README.md)
+    python -m app.reader.train DATA RUN         (DATA holds train/*.jsonl.gz)
 
-A run is a folder: settings.json, log.jsonl, and checkpoint.pt, from which a killed run goes
-on where it was. Needs torch and transformers; nothing of On Record's question path imports
-this module. Reading with the trained weights is in `app.reader.span`.
+A run is a folder: settings.json, log.jsonl, checkpoint.pt, from which a killed run goes on
+where it was, and at the end model/, which `app.reader.span` reads. Needs torch; nothing of On
+Record's question path imports this module. Its calibration is fitted by `eval.calibrate`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import argparse
 import gzip
 import json
 import random
+import shutil
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -23,7 +24,9 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer
 
+from app.reader.span import CLS, FORMAT, SEP
 from index.embed import default_weights, load_transformer
+from index.onnx import export_int8
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +199,6 @@ def example(row: Row, tokens: Tokenizer, settings: Settings, rng: random.Random)
     return Example(ids, [0] * (len(question) + 2) + [1] * (len(window) + 1), start, end)
 
 
-CLS, SEP = 101, 102
 POOL = 40  # batches sorted by length together
 
 
@@ -318,12 +320,22 @@ def _log(run: Path, entry: dict[str, Any]) -> None:
         log.write(json.dumps(entry) + "\n")
 
 
+def export(model: SpanModel, folder: Path) -> None:
+    """Write what `app.reader.span` reads: int8 ONNX, the tokenizer, and model.json."""
+    folder.mkdir(parents=True, exist_ok=True)
+    inputs = ["input_ids", "attention_mask", "token_type_ids"]
+    digest = export_int8(model, inputs, "scores", folder / "reader.onnx")
+    shutil.copyfile(default_weights() / "tokenizer.json", folder / "tokenizer.json")
+    about = {"format": FORMAT, "sha256": digest, "calibration": {"scale": 1.0, "bias": 0.0}}
+    (folder / "model.json").write_text(json.dumps(about, indent=1) + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("data", type=Path, help="folder of the question sets")
     parser.add_argument("run", type=Path, help="folder of the run; a killed run goes on there")
     options = parser.parse_args()
-    train(options.data, options.run, Settings())
+    export(train(options.data, options.run, Settings()), options.run / "model")
 
 
 if __name__ == "__main__":

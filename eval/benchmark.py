@@ -1,0 +1,188 @@
+"""How fast and how large: `make bench`. Ratios of one run, medians; nothing here is a test.
+
+python -m eval.benchmark [embed] [answer] [start] [memory]      (none: all of them)
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+from eval.questions import load
+
+if TYPE_CHECKING:
+    from app.assemble import Library
+
+ROUNDS = 5
+TEXTS = 384
+ONRECORD = [sys.executable, "-m", "app"]
+
+
+def main() -> int:
+    parts: dict[str, Callable[[Path], None]] = {
+        "embed": embed,
+        "answer": answer,
+        "start": start,
+        "memory": memory,
+    }
+    wanted = sys.argv[1:] or list(parts)
+    unknown = set(wanted) - set(parts)
+    if unknown:
+        print(f"benchmark: no part {', '.join(unknown)}; there are {', '.join(parts)}.")
+        return 2
+    with tempfile.TemporaryDirectory() as temporary:
+        for part in wanted:
+            parts[part](Path(temporary))
+    return 0
+
+
+def library_in(folder: Path) -> Library:
+    """A library of the shipped transcripts in a fresh index."""
+    from app.assemble import Library, build_seeds
+    from app.settings import Settings
+
+    settings = Settings.from_environment(index=folder / "index")
+    build_seeds(settings.index, settings)
+    return Library.open(settings)
+
+
+def embed(folder: Path) -> None:
+    """Our embedder against sentence-transformers on torch, the same weights and texts, in turn."""
+    import numpy as np
+
+    from app.settings import Settings
+    from index.embed import (
+        DEFAULT_MODEL,
+        Embedder,
+        SentenceTransformerEmbedder,
+        default_weights,
+        open_embedder,
+    )
+
+    settings = Settings.from_environment()
+    ours = open_embedder(DEFAULT_MODEL, threads=settings.threads, cache=settings.cache)
+    theirs = SentenceTransformerEmbedder.open(str(default_weights()))
+    texts = _sentences()
+
+    def seconds(embedder: Embedder) -> float:
+        began = time.perf_counter()
+        embedder.embed_passages(texts)
+        return time.perf_counter() - began
+
+    seconds(ours), seconds(theirs)
+    pairs = [(seconds(ours), seconds(theirs)) for _ in range(ROUNDS)]
+    a, b = ours.embed_passages(texts), theirs.embed_passages(texts)
+    print(
+        f"embedding {len(texts)} sentences of {_tokens(texts):.0f} tokens on average: "
+        f"{median(t / o for o, t in pairs):.2f} times sentence-transformers on torch "
+        f"({len(texts) / median(o for o, _ in pairs):.0f}/s against "
+        f"{len(texts) / median(t for _, t in pairs):.0f}/s, {ROUNDS} rounds in turn); "
+        f"mean cosine to it {float(np.mean((a * b).sum(axis=1))):.4f}"
+    )
+
+
+def _sentences() -> list[str]:
+    """Sentences of the shipped transcripts, in order, joined in twos where they are short."""
+    from app.assemble import seeds_folder
+    from index.chunk import sentence_spans
+    from index.formats import find_files, read_transcript
+
+    sentences = []
+    for file in find_files(seeds_folder()):
+        transcript, _ = read_transcript(file, file.stem)
+        spans = sentence_spans(transcript)
+        sentences += [transcript.text[a:b] for a, b in spans if 90 <= b - a <= 220]
+    # Told apart by a number, so that no two are alike.
+    repeats = -(-TEXTS // len(sentences))
+    return [f"{n}: {s}" for n in range(repeats) for s in sentences][:TEXTS]
+
+
+def _tokens(texts: list[str]) -> float:
+    from tokenizers import Tokenizer
+
+    from index.embed import default_weights
+
+    tokenizer = Tokenizer.from_file(str(default_weights() / "tokenizer.json"))
+    return sum(len(encoding.ids) for encoding in tokenizer.encode_batch(texts)) / len(texts)
+
+
+def answer(folder: Path) -> None:
+    """Answers of a warm process: every question of the seed set once to warm up, then timed."""
+    from eval.metrics import percentile
+
+    library = library_in(folder / "answer")
+    questions = [question.question for question in load("seed")]
+    for question in questions[:20]:
+        library.ask(question)
+    times = [library.ask(question).seconds for question in questions]
+    print(
+        f"an answer from a warm process, {len(times)} questions on the seed: "
+        f"p50 {1000 * (percentile(times, 50) or 0):.0f} ms, "
+        f"p95 {1000 * (percentile(times, 95) or 0):.0f} ms"
+    )
+
+
+def start(folder: Path) -> None:
+    """New processes: `onrecord ask` on the seed, and `onrecord --help`."""
+    library_in(folder / "start")
+    index = str(folder / "start" / "index")
+    question = "Why was Amnesty banned?"
+
+    def seconds(*arguments: str) -> float:
+        began = time.perf_counter()
+        subprocess.run([*ONRECORD, *arguments], check=True, capture_output=True)
+        return time.perf_counter() - began
+
+    asks = [seconds("ask", question, "--index", index) for _ in range(ROUNDS)]
+    helps = [seconds("--help") for _ in range(ROUNDS)]
+    print(
+        f"a new process, {ROUNDS} times: `onrecord ask` {median(asks):.2f} s to the answer, "
+        f"`onrecord --help` {median(helps):.2f} s"
+    )
+
+
+def memory(folder: Path) -> None:
+    """Resident memory of a process that serves the page, after 100 questions."""
+    library_in(folder / "memory")
+    script = "from eval.benchmark import served; served()"
+    index = str(folder / "memory" / "index")
+    done = subprocess.run(
+        [sys.executable, "-c", script, index], check=True, capture_output=True, text=True
+    )
+    print(f"resident memory of `serve` after 100 questions: {done.stdout.strip()} MB")
+
+
+def served() -> None:
+    """Serve the index named on the command line, ask it 100 questions, print the megabytes."""
+    import urllib.request
+
+    import uvicorn
+
+    from app.assemble import Library
+    from app.serve import create_app, listen
+    from app.settings import Settings
+
+    library = Library.open(Settings.from_environment(index=Path(sys.argv[1])))
+    listener = listen("127.0.0.1", 0)
+    server = uvicorn.Server(uvicorn.Config(create_app(library), log_level="error"))
+    threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True).start()
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    with urllib.request.urlopen(address, timeout=60) as page:
+        page.read()
+    questions = [question.question for question in load("seed")]
+    for n in range(100):
+        library.ask(questions[n % len(questions)])
+    status = Path("/proc/self/status").read_text()
+    kilobytes = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))
+    print(int(kilobytes) // 1024)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
