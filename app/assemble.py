@@ -66,6 +66,7 @@ class Library:
         self._embedder = _embedder_for(self._folder, settings)
         self._reader = EvidenceReader(self._embedder)
         self._answerer = self._assembled()
+        self._examples: tuple[Folder | None, list[str]] = (None, [])
 
     @classmethod
     def open(cls, settings: Settings, *, record: bool = True, progress: Progress = quiet) -> Self:
@@ -121,7 +122,9 @@ class Library:
     def examples(self) -> list[str]:
         """Questions that the transcripts at hand answer."""
         answerer, folder = self._current()
-        return examples(folder, answerer)
+        if self._examples[0] is not folder:
+            self._examples = (folder, examples(folder, answerer))
+        return self._examples[1]
 
     def _current(self) -> tuple[Answerer, Folder]:
         with self._lock:

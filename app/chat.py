@@ -190,7 +190,7 @@ def create_chat(library: Library, /) -> gr.Blocks:
                     fresh = gr.Button("New conversation", elem_id="fresh", size="sm", scale=0)
             with gr.Column(elem_id="record"):
                 panel = gr.HTML(
-                    markup.contents_html(library.transcripts()),
+                    _shown(library, ""),
                     html_template=(PAGE / "panel.html").read_text("utf-8"),
                     js_on_load=(PAGE / "page.js").read_text("utf-8"),
                     server_functions=[show],
@@ -203,7 +203,7 @@ def create_chat(library: Library, /) -> gr.Blocks:
             *(chip.click(ask, [chip, chat], outputs, **quiet) for chip in chips),
         ]
         fresh.click(begin_again, None, outputs, cancels=asked, queue=False, **quiet)
-        page.load(refresh, None, [masthead, panel, *chips], **quiet)
+        page.load(refresh, None, [masthead, panel, *chips], queue=False, **quiet)
     page.queue(default_concurrency_limit=4, max_size=64, api_open=False)
     return page
 
@@ -231,10 +231,16 @@ def _answered(
 
 
 def _shown(library: Library, reference: str) -> str:
-    """The panel for a citation's reference; for an empty one, the list of transcripts."""
+    """The panel for a citation's reference; for an empty one, the list of transcripts.
+
+    Where there is but one transcript, it stands in for the list.
+    """
     try:
         if not reference:
-            return markup.contents_html(library.transcripts())
+            summaries = library.transcripts()
+            if len(summaries) != 1:
+                return markup.contents_html(summaries)
+            reference = str(Reference(summaries[0].id))
         parsed = Reference.parse(reference)
         return markup.transcript_html(library.transcript(parsed.transcript_id), parsed)
     except OnRecordError as error:

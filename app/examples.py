@@ -1,58 +1,64 @@
 """Example questions made for the transcripts at hand, each tried before it is offered.
 
-No sentence is invented: a question is a fixed frame around a speaker's name and words that
-this speaker says more than others do, and it is offered only where it is answered by them.
+Nothing is invented: a question is a fixed frame around a speaker's name and a thing that the
+speaker names, and it is offered only where the speaker's own words answer it.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
-from itertools import pairwise
 
-from app.answer import Answerer
+from app.answer import Answerer, Quote
 from index.folder import Folder
 from index.keyword import STOP_WORDS
 
 MOST = 4
-LOOKED_AT = 5  # transcripts and speakers
-_NAME = re.compile(r"[A-Z][\w’'-]+")
+SPEAKERS = 8  # looked at, those who say most first
+TOPICS = 4  # tried for each
+
+# A thing is named by an article and one or two words, up to where the phrase plainly ends.
+_THING = re.compile(
+    r"\b(?:the|an?) (?:[a-z]+ )?[a-z]{4,}(?=[.,;:!?]| (?:of|in|on|and|or|is|was|are|for|to|with|at|"
+    r"by|that|which|who|will|from|as|has|had)\b)"
+)
 
 
 def examples(folder: Folder, answerer: Answerer) -> list[str]:
-    """At most MOST questions that the index answers, each with another speaker."""
+    """At most MOST questions that the index answers, each of another speaker if it has any."""
     found: list[str] = []
-    for speaker in folder.speakers()[:LOOKED_AT]:
-        for topic in topics(folder, speaker):
-            question = f"What did {speaker} say about {topic}?"
-            answer = answerer.ask(question)
-            first = answer.quotes[0] if answer.quotes else None
-            if first and first.speaker and first.speaker.name == speaker:
-                found.append(question)
-                break
+    for speaker in [*folder.speakers()[:SPEAKERS], None]:
+        tried = [
+            (answerer.ask(_framed(speaker, topic)), _framed(speaker, topic))
+            for topic in topics(folder, speaker)
+        ]
+        good = [
+            (answer.confidence, question)
+            for answer, question in tried
+            if answer.quotes and (speaker is None or _name(answer.quotes[0]) == speaker)
+        ]
+        if good:
+            found.append(max(good)[1])
         if len(found) == MOST:
             break
     return found
 
 
-def topics(folder: Folder, speaker: str) -> Iterator[str]:
-    """Pairs of words, then words, that a speaker uses, the most telling first."""
-    said: Counter[str] = Counter()
-    others: Counter[str] = Counter()
-    names = {part.lower() for name in folder.speakers() for part in name.split()}
-    for summary in folder.summaries()[:LOOKED_AT]:
-        transcript = folder.transcript(summary.id)
-        for segment in transcript.segments:
-            words = re.findall(r"[\w’'-]+", transcript.text[segment.start : segment.end])
-            mine = segment.speaker is not None and segment.speaker.name == speaker
-            pairs = pairwise(words)
-            counter = said if mine else others
-            counter.update(f"{a} {b}" for a, b in pairs if _tells(a, names) and _tells(b, names))
-    ranked = sorted(said, key=lambda pair: (-said[pair] * len(pair) / (1 + others[pair]), pair))
-    yield from ranked[:8]
+def topics(folder: Folder, speaker: str | None) -> list[str]:
+    """The TOPICS things that a speaker (None: the narration) names most often."""
+    counts: Counter[str] = Counter()
+    for words in folder.words_of(speaker):
+        for thing in _THING.findall(words):
+            if not any(word in STOP_WORDS for word in thing.split()[1:]):
+                counts[thing] += 1
+    # Long words tell more than short ones; ties go to the first that was said.
+    ranked = sorted(counts, key=lambda thing: -counts[thing] * min(len(thing), 16))
+    return ranked[:TOPICS]
 
 
-def _tells(word: str, names: set[str]) -> bool:
-    lower = word.lower()
-    return len(word) > 3 and lower not in STOP_WORDS and lower not in names and word.isalpha()
+def _framed(speaker: str | None, topic: str) -> str:
+    return f"What did {speaker} say about {topic}?" if speaker else f"What is said about {topic}?"
+
+
+def _name(quote: Quote) -> str | None:
+    return quote.speaker.name if quote.speaker else None

@@ -216,6 +216,16 @@ class Folder:
         )
         return [row[0] for row in rows]
 
+    def words_of(self, speaker: str | None, most: int = 300) -> list[str]:
+        """The texts of at most `most` segments of a speaker, or of the narration."""
+        rows = self._connection.execute(
+            "SELECT substr(text, start + 1, end - start) FROM segments "
+            "JOIN transcripts ON id = transcript_id "
+            "WHERE speaker IS ?1 AND (?1 IS NOT NULL OR kind = 'narration') LIMIT ?2",
+            (speaker, most),
+        )
+        return [row[0] for row in rows]
+
     def sentences(self, transcript_id: str, start: int, end: int) -> list[Span]:
         """The sentences that overlap [start, end)."""
         rows = self._connection.execute(

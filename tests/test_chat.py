@@ -194,7 +194,8 @@ def test_an_answer_shows_the_sentence_with_the_answering_words_marked() -> None:
     assert reading.text == "It went well."
     assert reading.marks == {"mark": "well"}
     assert words(made) == (
-        "It went well. [1] Donald Trump A title · paragraph 2 · per the report Copy quote 1 "
+        "It went well. [1] Donald Trump A title · paragraph 2 · per the report "
+        "Link to quote 1 Copy quote 1 "
         "Searched 1 transcript, 58 segments in 41 ms · confidence high, 93%"
     )
 
@@ -456,6 +457,14 @@ def test_pages_can_be_made_many_times_and_share_nothing() -> None:
     assert "Who?" in labels[1] - labels[0]
     assert not one.analytics_enabled
     assert all(fn.api_visibility == "private" for fn in one.fns.values())
+
+
+def test_a_single_transcript_stands_open_from_the_start() -> None:
+    from app.chat import create_chat
+
+    values = [getattr(block, "value", None) for block in create_chat(Fake()).blocks.values()]
+    shown = [Reading(value).text for value in values if 'class="reading"' in str(value)]
+    assert shown == [REPORT]
 
 
 def test_gradio_is_not_imported_before_a_page_is_made() -> None:

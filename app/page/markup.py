@@ -243,6 +243,8 @@ def _quote_html(quote: Quote, reference: Reference, transcript: Transcript | Non
         f'title="Show this quote in its transcript"><span class="n">{shown}</span>'
         f'<span class="who"><bdi>{literal(who)}</bdi></span>'
         f'<span class="where">{" · ".join(details)}</span></button>'
+        f'<a class="link" href="/q/{quote.id}" title="The permanent page of this quote">Link'
+        f'<span class="unseen"> to quote {reference.focus}</span></a>'
         f'<button type="button" class="copy" value="{literal(plain)}" '
         f'title="Copy the quote with its citation">Copy<span class="unseen"> quote '
         f"{reference.focus}</span></button></div>"
@@ -328,7 +330,8 @@ def masthead_html(transcripts: int) -> str:
     )
     return (
         '<header><h1>On Record</h1><p class="tagline">Ask a transcript; get the exact words back.'
-        f'</p><p class="indexed">{_count(transcripts, "transcript")}</p>'
+        f'</p><button type="button" class="open{" only" * (transcripts == 1)}" value="" '
+        f'title="What is indexed">{_count(transcripts, "transcript")}</button>'
         '<button type="button" id="keys-open" title="Keyboard shortcuts">Keys</button></header>'
         f'<dialog id="keys" aria-label="Keyboard shortcuts"><h2>Keys</h2><dl>{keys}</dl>'
         '<form method="dialog"><button>Close</button></form></dialog>'

@@ -143,7 +143,7 @@ function step(by) {
 document.addEventListener("click", (event) => {
   const button = event.target.closest?.("button");
   if (!button) return;
-  if (button.matches("#chat .cite, .record .open")) open(button, true);
+  if (button.matches("#chat .cite, .record .open, #masthead .open")) open(button, true);
   else if (button.matches("#chat .copy")) copy(button);
   else if (button.matches(".record .close")) back();
   else if (button.matches("#keys-open")) document.getElementById("keys").showModal();

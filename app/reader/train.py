@@ -48,23 +48,23 @@ class Settings:
     held_titles: int = 10  # one squad_dev article in so many is never trained on
     rows: dict[str, int] = field(
         default_factory=lambda: {
-            "squadshifts": 11_000,
-            "squad_dev": 7_000,
-            "squad_train_small": 4_800,
-            "qed": 4_000,
-            "speech": 1_500,
-            "fairytaleqa": 1_200,
-            "molweni": 700,
+            "squadshifts": 7_200,
+            "squad_dev": 4_800,
+            "squad_train_small": 3_000,
+            "qed": 2_600,
+            "speech": 1_200,
+            "fairytaleqa": 800,
+            "molweni": 400,
         }
     )
     late_rows: dict[str, int] = field(
         default_factory=lambda: {
-            "speech": 4_500,
-            "squadshifts": 2_000,
-            "squad_dev": 1_500,
-            "qed": 800,
+            "speech": 4_400,
+            "squadshifts": 1_600,
+            "squad_dev": 1_400,
+            "qed": 700,
             "fairytaleqa": 500,
-            "molweni": 300,
+            "molweni": 200,
         }
     )
 

@@ -232,6 +232,7 @@ def test_a_question_is_answered_with_the_words_marked(
     expect(message.locator(".cite").first).to_have_text(
         "[1]Donald TrumpTrump Putin Call · paragraph 3 · per the report"
     )
+    expect(message.locator(".link").first).to_have_attribute("href", re.compile("^/q/q_[0-9a-f]+$"))
     expect(message.locator(".resolved")).to_contain_text("How long did Trump and Putin talk?")
     expect(page.locator("[role=status]").filter(has_text="2 quotes found")).to_be_visible()
     expect(page.locator("#question textarea")).to_be_focused()
@@ -281,6 +282,11 @@ def test_a_citation_of_another_transcript_loads_it(visit: Callable[..., playwrig
     expect(title).to_have_text("Riverside town hall")
     expect(page.locator(".record .at-3")).to_be_focused()
     expect(page.locator(".record .at-3")).to_be_in_viewport()
+    # The same answer once more puts its first transcript back, whatever was opened since.
+    citations.nth(1).click()
+    expect(title).to_have_text("Trump Putin Call")
+    ask(page, BRIDGE)
+    expect(title).to_have_text("Riverside town hall")
 
 
 def test_the_whole_transcript_is_shown(
@@ -391,8 +397,8 @@ def test_text_from_outside_stays_text(visit: Callable[..., playwright.Page]) -> 
     assert listed.evaluate("e => e.textContent") == ATTACK
     listed.click()
     expect(page.locator(".record h2")).to_contain_text("window.hit")
-    inside = "#chat .message-row :is(script, img, a, code, strong, h1, .katex), .record :is(img, a)"
-    expect(page.locator(inside)).to_have_count(0)
+    made = ":is(script, img, a:not(.link), code, strong, h1, .katex)"
+    expect(page.locator(f"#chat .message-row {made}, .record {made}")).to_have_count(0)
     assert page.evaluate("window.hit") is None
 
 
@@ -431,7 +437,7 @@ def test_everything_can_be_done_from_the_keyboard(visit: Callable[..., playwrigh
     expect(citations.nth(1)).to_be_focused()
     expect(page.locator(".record h2")).to_have_text("Trump Putin Call")
     page.keyboard.press("Tab")
-    expect(page.locator("#chat .copy").nth(1)).to_be_focused()
+    expect(page.locator("#chat .link").nth(1)).to_be_focused()
     page.keyboard.press("k")
     expect(citations.nth(1)).to_be_focused()
     page.keyboard.press("k")
@@ -463,7 +469,7 @@ def test_every_control_is_reached_by_tab(visit: Callable[..., playwright.Page]) 
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.id || document.activeElement.className"))
     joined = " ".join(reached)
-    for control in ("send", "fresh", "cite", "copy", "page", "open", "keys-open"):
+    for control in ("send", "fresh", "cite", "link", "copy", "page", "open", "keys-open"):
         assert control in joined
 
 
@@ -518,7 +524,7 @@ CONTRASTS = """() => {
   }
   return found;
 }"""
-SMALL_TARGETS = """() => [...document.querySelectorAll("button, textarea")]
+SMALL_TARGETS = """() => [...document.querySelectorAll("button, textarea, a")]
   .filter((e) => e.checkVisibility({ visibilityProperty: true }))
   .map((e) => [e.id || e.className, e.getBoundingClientRect()])
   .filter(([, box]) => box.width > 0 && (box.width < 40 || box.height < 40))
@@ -537,6 +543,8 @@ def test_on_a_phone_the_transcript_is_a_sheet(visit: Callable[..., playwright.Pa
     page.locator(".record .close").click()
     expect(sheet).to_be_hidden()
     expect(citation).to_be_focused()
+    page.locator("#masthead .open").click()
+    expect(page.locator(".record .transcripts")).to_be_visible()
 
 
 def test_nothing_is_offered_to_callers_from_outside(
