@@ -1,0 +1,87 @@
+"""Settings: where each comes from, and what is said of a value that cannot be read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.answer import Policy
+from app.settings import Settings
+from index.errors import UsageError
+
+
+def test_without_anything_set_the_users_folders_are_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    settings = Settings.from_environment(environment={})
+    assert settings.index == tmp_path / "data" / "onrecord" / "index"
+    assert settings.cache == tmp_path / "cache" / "onrecord"
+    assert settings.model is None
+    assert 1 <= settings.threads <= 4
+    assert settings.policy == Policy()
+    assert not settings.explicit
+
+
+def test_every_variable_is_read() -> None:
+    settings = Settings.from_environment(
+        environment={
+            "ONRECORD_INDEX": "/a/index",
+            "ONRECORD_CACHE": "/a/cache",
+            "ONRECORD_MODEL": "some/model",
+            "ONRECORD_THREADS": "3",
+            "ONRECORD_PASSAGES": "12",
+            "ONRECORD_QUOTES": "5",
+            "ONRECORD_THRESHOLD": "0.25",
+        }
+    )
+    assert settings == Settings(
+        index=Path("/a/index"),
+        cache=Path("/a/cache"),
+        model="some/model",
+        threads=3,
+        policy=Policy(passages=12, quotes=5, threshold=0.25),
+        explicit=False,
+    )
+
+
+def test_the_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONRECORD_QUOTES", "7")
+    assert Settings.from_environment().policy.quotes == 7
+
+
+def test_the_option_wins_over_the_variable_and_is_explicit() -> None:
+    environment = {"ONRECORD_INDEX": "/a/index"}
+    settings = Settings.from_environment(index=Path("other"), environment=environment)
+    assert settings.index == Path("other")
+    assert settings.explicit
+    assert not Settings.from_environment(environment=environment).explicit
+
+
+def test_an_empty_variable_is_as_none() -> None:
+    names = "INDEX CACHE MODEL THREADS PASSAGES QUOTES THRESHOLD".split()
+    empty = Settings.from_environment(environment={f"ONRECORD_{name}": "" for name in names})
+    assert empty == Settings.from_environment(environment={})
+
+
+@pytest.mark.parametrize("name", ["THREADS", "PASSAGES", "QUOTES"])
+@pytest.mark.parametrize("value", ["0", "-1", "two", "1.5", " ", "1e3", "0x2"])
+def test_a_number_from_one(name: str, value: str) -> None:
+    with pytest.raises(UsageError) as error:
+        Settings.from_environment(environment={f"ONRECORD_{name}": value})
+    assert str(error.value) == f"ONRECORD_{name} is {value!r}; it takes a whole number from 1."
+
+
+@pytest.mark.parametrize("value", ["-0.1", "1.01", "half", "nan", "inf", "50%", "0,5"])
+def test_a_share(value: str) -> None:
+    with pytest.raises(UsageError) as error:
+        Settings.from_environment(environment={"ONRECORD_THRESHOLD": value})
+    assert str(error.value) == f"ONRECORD_THRESHOLD is {value!r}; it takes a number from 0 to 1."
+
+
+@pytest.mark.parametrize(("value", "threshold"), [("0", 0.0), ("1", 1.0), (".5", 0.5)])
+def test_the_ends_of_a_share_are_in_it(value: str, threshold: float) -> None:
+    settings = Settings.from_environment(environment={"ONRECORD_THRESHOLD": value})
+    assert settings.policy.threshold == threshold
