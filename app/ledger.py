@@ -89,7 +89,7 @@ class Ledger:
         for quote_id, sha256, written, text in rows:
             quote = json.loads(written)
             answer = quote["answer"]
-            if text is None or text_sha256(text) != sha256 != quote["transcript"]["sha256"]:
+            if text is None or not text_sha256(text) == sha256 == quote["transcript"]["sha256"]:
                 yield f"quote {quote_id}: the transcript it was cited from is not as it was"
             elif (
                 text[quote["start"] : quote["end"]] != quote["text"]

@@ -31,6 +31,12 @@ _WHAT_ABOUT = re.compile(
 _AND_X = re.compile(r"and (?P<x>[^?]{1,60})\??", re.IGNORECASE)
 _BARE = re.compile(r"(?P<x>(?:and |but |so )?(?:why|when|where|who|how|how long|how many|"
                    r"how much))\s*\?*", re.IGNORECASE)  # fmt: skip
+_SAYING = (
+    r"(?:say|says|said|think|thinks|thought|tell|tells|told|want|wants|wanted|ask|asks|asked|"
+    r"claim|claims|claimed|describe|describes|described|believe|believes|believed|expect|expects|"
+    r"expected|view|opinion|words|account|promise|promised|explain|explains|"
+    r"explained|feel|feels|felt|stress|stressed|suggest|suggested|warn|warned|thank|thanked)\b"
+)
 _ABOUT = re.compile(r"\babout\b.*$", re.IGNORECASE)
 _NAME = re.compile(r"\b[A-Z][\w'’-]+(?: [A-Z][\w'’-]+)*")
 _WH = frozenset(
@@ -64,6 +70,24 @@ def named(question: str, speakers: Sequence[str]) -> list[str]:
         if parts and (parts[-1] in words or all(part in words for part in parts)):
             found.append(speaker)
     return found
+
+
+def asked_of(question: str, speakers: Sequence[str]) -> str | None:
+    """The speaker whose words are asked for: the only one named, or the one who says or thinks.
+
+    "What did Putin say about Trump?" asks for Putin's words, "Where did Trump and Putin meet?"
+    for nobody's.
+    """
+    found = named(question, speakers)
+    if len(found) == 1:
+        return found[0]
+    for speaker in found:
+        last = re.escape(speaker.split()[-1])
+        if re.search(rf"(?:according to|by) (?:\w+ ){{0,2}}{last}\b", question, re.IGNORECASE):
+            return speaker
+        if re.search(rf"\b{last}(?:['’]s)?(?: \w+)? {_SAYING}", question, re.IGNORECASE):
+            return speaker
+    return None
 
 
 def resolve(question: str, history: Sequence[str], speakers: Sequence[str]) -> str:

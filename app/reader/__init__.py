@@ -1,7 +1,7 @@
 """The Reader seam: a question and passages in, scored spans out.
 
-Readers know nothing of transcripts; a span's place is in its passage. `evidence` ranks
-sentences by what speaks for them, `span` is the trained model, `train` makes it.
+Readers know nothing of transcripts; a span's place is in its passage. `evidence` is the
+reader there is: it ranks sentences by what speaks for them, and `narrow` picks the words.
 """
 
 from __future__ import annotations

@@ -1,0 +1,97 @@
+"""Hybrid retrieval: ranks fused, and searches kept to a transcript or to a speaker's words."""
+
+from __future__ import annotations
+
+import pytest
+
+from index.retrieve import HybridRetriever, Query, fuse
+from tests.fixtures.shelf import Shelf
+from tests.fixtures.transcripts import MEETING, REPORT
+
+
+def test_fuse_is_reciprocal_rank_fusion() -> None:
+    """Cormack et al. 2009 with k = 60; the sums written out."""
+    assert fuse([7, 3, 5], [3, 9]) == [
+        (3, 1 / 62 + 1 / 61),
+        (7, 1 / 61),
+        (9, 1 / 62),
+        (5, 1 / 63),
+    ]
+
+
+def test_ties_go_to_the_earlier_chunk() -> None:
+    assert [n for n, _ in fuse([4, 2], [2, 4])] == [2, 4]
+    assert [n for n, _ in fuse([9], [1])] == [1, 9]
+
+
+def test_fuse_of_nothing() -> None:
+    assert fuse() == fuse([]) == fuse([], []) == []
+
+
+FILLER = "It rained a little more. " * 35
+LONG = (
+    f"Ada: The harbour was on the table again, until late. {FILLER}\n"
+    f"Ben: The windmill is what we spoke of. {FILLER}\n"
+    f"Ada: The railway is to be sold. {FILLER}\n"
+)
+TEXTS = {"long": LONG, "meeting": MEETING, "report": REPORT}
+
+
+@pytest.fixture
+def retriever(shelf: Shelf) -> HybridRetriever:
+    for name, text in TEXTS.items():
+        shelf.write(f"{name}.txt", text)
+    shelf.build_all()
+    folder = shelf.open()
+    return HybridRetriever(folder, folder.store(), shelf.embedder)
+
+
+def texts(retriever: HybridRetriever, query: Query) -> list[str]:
+    """The texts of the chunks found, best first."""
+    chunks = [hit.chunk for hit in retriever.retrieve(query, 9)]
+    return [TEXTS[chunk.transcript_id][chunk.start : chunk.end] for chunk in chunks]
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("Who spoke of the windmill?", "Ben: The windmill is what we spoke of."),
+        ("Is the railway to be sold?", "Ada: The railway is to be sold."),
+        ("What will the bridge cost?", "The bridge will cost eleven million"),
+        ("Are the crew proud of the terminal?", "We are very proud of it."),
+    ],
+)
+def test_the_chunk_that_speaks_of_it_comes_first(
+    retriever: HybridRetriever, question: str, words: str
+) -> None:
+    assert words in texts(retriever, Query(question))[0]
+
+
+def test_k_is_the_most(retriever: HybridRetriever) -> None:
+    assert [len(retriever.retrieve(Query("the harbour"), k)) for k in (1, 2, 3)] == [1, 2, 3]
+
+
+def test_scores_fall(retriever: HybridRetriever) -> None:
+    scores = [hit.score for hit in retriever.retrieve(Query("the harbour bridge"), 9)]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_one_transcript_only(retriever: HybridRetriever) -> None:
+    hits = retriever.retrieve(Query("What will the bridge cost?", transcript_id="report"), 9)
+    assert {hit.chunk.transcript_id for hit in hits} == {"report"}
+
+
+def test_one_speakers_words_only(retriever: HybridRetriever) -> None:
+    found = texts(retriever, Query("the windmill that we spoke of", speaker="Ben"))
+    assert found
+    ben = LONG[LONG.index("Ben") : LONG.index("Ada: The railway")]
+    assert all(any(line in ben for line in text.split("\n")) for text in found)
+    assert "Ben: The windmill is what we spoke of." in found[0]
+    assert texts(retriever, Query("the windmill", "report", "Ben")) == []
+
+
+@pytest.mark.parametrize("question", ["?", "the of and", "字", "\u202e", "'\"; --"])
+def test_a_question_without_words_is_answered_by_the_vectors_alone(
+    retriever: HybridRetriever, question: str
+) -> None:
+    assert len(retriever.retrieve(Query(question), 3)) == 3
