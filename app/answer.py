@@ -36,6 +36,12 @@ class Source:
     date: str | None
 
 
+def quote_id(sha256: str, start: int, end: int, answer_start: int, answer_end: int) -> str:
+    """q_ and 16 hex digits of the sha256 of the parts joined with "|"; see `Quote.id`."""
+    place = "|".join(map(str, (sha256, start, end, answer_start, answer_end)))
+    return "q_" + hashlib.sha256(place.encode()).hexdigest()[:16]
+
+
 @dataclass(frozen=True, slots=True)
 class Quote:
     """Verbatim words at their place: `text` is the transcript's [start:end].
@@ -70,8 +76,9 @@ class Quote:
 
         The hash is the transcript's, the rest are its offsets: it can be computed again.
         """
-        place = (self.source.sha256, self.start, self.end, self.answer_start, self.answer_end)
-        return "q_" + hashlib.sha256("|".join(map(str, place)).encode()).hexdigest()[:16]
+        return quote_id(
+            self.source.sha256, self.start, self.end, self.answer_start, self.answer_end
+        )
 
     @property
     def answer(self) -> str:
@@ -235,6 +242,8 @@ def checked(question: str) -> str:
     question = question.strip()
     if not any(map(str.isalnum, question)):
         raise UsageError("the question is empty; ask something in words.")
+    # JSON can spell half a character; nobody can have meant it.
+    question = question.encode("utf-8", "replace").decode()
     if len(question) > MAX_QUESTION:
         raise UsageError(
             f"the question has {len(question):,} characters; ask in at most {MAX_QUESTION:,}."

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -39,17 +40,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     options = _parser().parse_args(arguments)
     try:
-        return int(options.execute(options))
+        code = int(options.execute(options))
+        sys.stdout.flush()
+        return code
     except UsageError as error:
         return _fail(error, 2)
     except OnRecordError as error:
         return _fail(error, 1)
     except BrokenPipeError:
-        # Whoever read our output has gone; there is nobody left to tell.
-        sys.stderr.close()
-        return 1
+        return _nobody_reads()
     except KeyboardInterrupt:
         return 130
+
+
+def _nobody_reads() -> int:
+    # Whoever read our output has gone: what is still buffered must not fail again at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
 
 
 def _fail(error: Exception, code: int) -> int:
@@ -233,7 +240,7 @@ def _ask_one(options: argparse.Namespace, library: Library) -> int:
         quotes=options.k,
     )
     if options.json:
-        print(json.dumps(answer_object(answer), ensure_ascii=False))
+        print(_line(answer_object(answer)))
     else:
         _print_answer(answer, sys.stdout)
     return 0
@@ -270,15 +277,17 @@ def _batch_lines(name: str) -> list[str]:
     except OSError as error:
         raise UsageError(f"{name}: cannot be read ({error.strerror}).") from None
     # Only \n ends a line of JSON Lines; a broken byte breaks its own line only.
-    lines = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").split("\n")
-    return [line for line in lines if line.strip()]
+    return data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").split("\n")
 
 
 def _ask_batch(lines: Sequence[str], library: Library, k: int | None) -> int:
     from app.answer import answer_object
 
-    failed = 0
+    asked = failed = 0
     for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        asked += 1
         identity: Any = None
         try:
             request = _request(line, number)
@@ -294,10 +303,20 @@ def _ask_batch(lines: Sequence[str], library: Library, k: int | None) -> int:
         except OnRecordError as error:
             failed += 1
             result = {"id": identity, "error": str(error)}
-        print(json.dumps(result, ensure_ascii=False), flush=True)
+        print(_line(result), flush=True)
     if failed:
-        print(f"onrecord: {failed} of {len(lines)} questions could not be asked.", file=sys.stderr)
+        print(f"onrecord: {failed} of {asked} questions could not be asked.", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _line(result: dict[str, Any]) -> str:
+    """JSON as people read it; escaped where UTF-8 could not hold it (half a character)."""
+    line = json.dumps(result, ensure_ascii=False)
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        return json.dumps(result)
+    return line
 
 
 def _request(line: str, number: int) -> dict[str, Any]:

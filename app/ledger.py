@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.answer import Quote, quote_object
+from app.answer import Quote, quote_id, quote_object
 from index.errors import IndexFolderError
 from index.transcript import Transcript, text_sha256
 
@@ -75,10 +75,10 @@ class Ledger:
                 "its citations cannot be looked up later. Make the folder writable."
             ) from error
 
-    def find(self, quote_id: str) -> tuple[dict[str, Any], str] | None:
+    def find(self, wanted: str) -> tuple[dict[str, Any], str] | None:
         """A quote as it was handed out, and the text it was cited from; None if never."""
         sql = "SELECT quote, text FROM quotes JOIN versions USING (sha256) WHERE id = ?"
-        rows = self._rows(sql, quote_id)
+        rows = self._rows(sql, wanted)
         return next(((json.loads(quote), text) for quote, text in rows), None)
 
     def prove(self) -> Iterator[str]:
@@ -86,16 +86,19 @@ class Ledger:
         rows = self._rows(
             "SELECT id, sha256, quote, text FROM quotes LEFT JOIN versions USING (sha256)"
         )
-        for quote_id, sha256, written, text in rows:
+        for kept_id, sha256, written, text in rows:
             quote = json.loads(written)
             answer = quote["answer"]
+            place = (quote["start"], quote["end"], answer["start"], answer["end"])
             if text is None or not text_sha256(text) == sha256 == quote["transcript"]["sha256"]:
-                yield f"quote {quote_id}: the transcript it was cited from is not as it was"
+                yield f"quote {kept_id}: the transcript it was cited from is not as it was"
             elif (
                 text[quote["start"] : quote["end"]] != quote["text"]
                 or text[answer["start"] : answer["end"]] != answer["text"]
             ):
-                yield f"quote {quote_id}: its words do not stand at its offsets"
+                yield f"quote {kept_id}: its words do not stand at its offsets"
+            elif quote_id(sha256, *place) != kept_id:
+                yield f"quote {kept_id}: its id is not that of its place"
 
     def __len__(self) -> int:
         return int(next(self._rows("SELECT count(*) FROM quotes"), (0,))[0])

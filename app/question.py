@@ -41,7 +41,14 @@ _ABOUT = re.compile(r"\babout\b.*$", re.IGNORECASE)
 _NAME = re.compile(r"\b[A-Z][\w'’-]+(?: [A-Z][\w'’-]+)*")
 _WH = frozenset(
     "What Who Whom Whose When Where Why Which How Did Do Does Is Are Was Were Has Have Had Can "
-    "Could Will Would Should May Might And But So If In On At The A An I It He She They".split()
+    "Could Will Would Should May Might And But So If In On At The A An I It He "
+    "She They Then That This".split()
+)
+
+
+_NO_NOUN = frozenset(
+    "in on at to for with about from by and or when before after that if as again yet today of "
+    "during while because so but into over then there now not".split()
 )
 
 
@@ -104,6 +111,8 @@ def resolve(question: str, history: Sequence[str], speakers: Sequence[str]) -> s
     if bare:
         return f"{bare['x'].strip().capitalize()}: {before}"
     swap = _WHAT_ABOUT.fullmatch(question) or _AND_X.fullmatch(question)
+    if swap and swap["x"].split()[0].capitalize() in _WH:
+        swap = None  # "And did he ...?" is a whole question
     if swap:
         return _swapped(before, swap["x"].strip(), speakers) or question
     if _PRONOUNS.search(question) and not _people(question, speakers):
@@ -140,7 +149,8 @@ def _put(name: str, question: str) -> str:
 
     def put(found: re.Match[str]) -> str:
         pronoun = found.group().lower()
-        before_noun = re.match(r" \w", question[found.end() :]) is not None
+        following = re.match(r" (\w+)", question[found.end() :])
+        before_noun = following is not None and following[1].lower() not in _NO_NOUN
         possessive = pronoun in {"his", "hers"} or (pronoun == "her" and before_noun)
         return f"{name}'s" if possessive else name
 

@@ -93,9 +93,10 @@ def _open_old(path: Path) -> Folder | None:
     if not has_index(path):
         return None
     try:
-        return Folder.open(path)
+        folder: Folder | None = Folder.open(path)
     except DamagedIndexError:
-        return Folder.salvage(path)
+        folder = Folder.salvage(path)
+    return folder if folder and folder.is_readable() else None
 
 
 @dataclass(slots=True)
@@ -152,9 +153,11 @@ class _Sources:
         files: dict[Path, None] = {}
         before = [Path(root) for root in (self._old.sources() if self._old else [])]
         for root in dict.fromkeys([*before, *self._given]):
-            if root.exists() or root in self._given:
+            if root in self._given or (root.exists() and self._has_files(root)):
                 found.roots.append(str(root))
                 files.update(dict.fromkeys(find_files(root)))
+            elif root.exists():
+                found.roots.append(str(root))  # emptied since: its transcripts go
             elif root.parent.is_dir() and str(root) in self._ids:
                 found.notes.append(f"{root}: the file is gone; its transcript was removed.")
             else:
@@ -163,6 +166,13 @@ class _Sources:
                 files.update(dict.fromkeys(kept))
                 found.notes.append(f"{root} is not there now; what is stored of it was kept.")
         return [file for file in files if str(file) not in found.excluded]
+
+    @staticmethod
+    def _has_files(root: Path) -> bool:
+        try:
+            return any(True for _ in find_files(root))
+        except TranscriptError:
+            return False
 
     def _read_file(self, file: Path, transcript_id: str, found: _Found) -> Transcript | None:
         stored = self._old and str(file) in self._ids

@@ -155,10 +155,23 @@ class Folder:
     def close(self) -> None:
         self._connection.close()
 
-    @property
-    def connection(self) -> sqlite3.Connection:
-        """Read-only; rows are tuples."""
-        return self._connection
+    def execute(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of a query. Raises DamagedIndexError where the database cannot be read."""
+        try:
+            return self._connection.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise _damaged(self.path / self.manifest.folder / DATABASE) from error
+
+    def is_readable(self) -> bool:
+        """Whether every transcript and chunk can still be read."""
+        try:
+            self.sources()
+            self.all_chunks()
+            for summary in self.summaries():
+                self.transcript(summary.id)
+        except (DamagedIndexError, ValueError):
+            return False
+        return True
 
     def store(self) -> FaissStore:
         """The vectors. Raises IndexFolderError where they do not fit the chunks."""
@@ -176,14 +189,14 @@ class Folder:
 
     def sources(self, *, excluded: bool = False) -> list[str]:
         """The paths that were given to `onrecord index`, or the files to pass over below them."""
-        rows = self._connection.execute(
+        rows = self.execute(
             "SELECT path FROM sources WHERE excluded = ? ORDER BY path", (excluded,)
         )
         return [row[0] for row in rows]
 
     def summaries(self) -> list[Summary]:
         """All transcripts, by title."""
-        rows = self._connection.execute(
+        rows = self.execute(
             "SELECT id, title, date, sha256, source, length(text), "
             "(SELECT count(*) FROM segments WHERE transcript_id = id) "
             "FROM transcripts ORDER BY title, id"
@@ -191,15 +204,19 @@ class Folder:
         return [Summary(*row) for row in rows]
 
     def _transcript(self, transcript_id: str) -> Transcript:
-        """Raises KeyError where there is no such transcript."""
-        row = self._connection.execute(
-            "SELECT title, text, language, date, source FROM transcripts WHERE id = ?",
-            (transcript_id,),
-        ).fetchone()
-        if row is None:
+        """Raises KeyError where there is no such transcript, DamagedIndexError where it changed."""
+        if not _encodes(transcript_id):
             raise KeyError(transcript_id)
-        title, text, language, date, source = row
-        segments = self._connection.execute(
+        rows = self.execute(
+            "SELECT title, text, sha256, language, date, source FROM transcripts WHERE id = ?",
+            (transcript_id,),
+        )
+        if not rows:
+            raise KeyError(transcript_id)
+        title, text, sha256, language, date, source = rows[0]
+        if text_sha256(text) != sha256:
+            raise _damaged(self.path / self.manifest.folder / DATABASE)
+        segments = self.execute(
             "SELECT start, end, kind, speaker, basis, at_start, at_end FROM segments "
             "WHERE transcript_id = ? ORDER BY start",
             (transcript_id,),
@@ -210,7 +227,7 @@ class Folder:
 
     def speakers(self) -> list[str]:
         """The names of all who speak, by how much they say."""
-        rows = self._connection.execute(
+        rows = self.execute(
             "SELECT speaker FROM segments WHERE speaker IS NOT NULL "
             "GROUP BY speaker ORDER BY sum(end - start) DESC, speaker"
         )
@@ -218,7 +235,7 @@ class Folder:
 
     def words_of(self, speaker: str | None, most: int = 300) -> list[str]:
         """The texts of at most `most` segments of a speaker, or of the narration."""
-        rows = self._connection.execute(
+        rows = self.execute(
             "SELECT substr(text, start + 1, end - start) FROM segments "
             "JOIN transcripts ON id = transcript_id "
             "WHERE speaker IS ?1 AND (?1 IS NOT NULL OR kind = 'narration') LIMIT ?2",
@@ -228,7 +245,7 @@ class Folder:
 
     def sentences(self, transcript_id: str, start: int, end: int) -> list[Span]:
         """The sentences that overlap [start, end)."""
-        rows = self._connection.execute(
+        rows = self.execute(
             "SELECT start, end FROM sentences "
             "WHERE transcript_id = ? AND start < ? AND end > ? ORDER BY start",
             (transcript_id, end, start),
@@ -236,16 +253,14 @@ class Folder:
         return [(row[0], row[1]) for row in rows]
 
     def chunk(self, n: int) -> Chunk:
-        row = self._connection.execute(
-            "SELECT transcript_id, start, end FROM chunks WHERE n = ?", (n,)
-        ).fetchone()
+        (row,) = self.execute("SELECT transcript_id, start, end FROM chunks WHERE n = ?", (n,))
         return Chunk(*row)
 
     def chunk_numbers(self, transcript_id: str | None, speaker: str | None) -> list[int] | None:
         """The chunks of a transcript and/or with words of a speaker; None stands for all."""
         if transcript_id is None and speaker is None:
             return None
-        rows = self._connection.execute(
+        rows = self.execute(
             "SELECT n FROM chunks c WHERE (?1 IS NULL OR transcript_id = ?1) AND (?2 IS NULL OR "
             "EXISTS (SELECT 1 FROM segments s WHERE s.transcript_id = c.transcript_id "
             "AND s.start < c.end AND s.end > c.start AND s.speaker = ?2)) ORDER BY n",
@@ -255,14 +270,14 @@ class Folder:
 
     def all_chunks(self) -> list[Chunk]:
         """Every chunk, in the order of the vectors."""
-        rows = self._connection.execute("SELECT transcript_id, start, end FROM chunks ORDER BY n")
+        rows = self.execute("SELECT transcript_id, start, end FROM chunks ORDER BY n")
         return [Chunk(*row) for row in rows]
 
     def segment_count(self, transcript_id: str | None = None) -> int:
-        rows = self._connection.execute(
+        rows = self.execute(
             "SELECT count(*) FROM segments WHERE ?1 IS NULL OR transcript_id = ?1", (transcript_id,)
         )
-        return int(rows.fetchone()[0])
+        return int(rows[0][0])
 
     def prove(self) -> Iterator[str]:
         """Every fault found in the stored files, offsets and hashes; none means all hold."""
@@ -270,31 +285,34 @@ class Folder:
             data = (self.path / self.manifest.folder / name).read_bytes()
             if hashlib.sha256(data).hexdigest() != facts["sha256"]:
                 yield f"{name}: its sha256 is not the manifest's"
-        for transcript_id, sha256 in self._connection.execute("SELECT id, sha256 FROM transcripts"):
+        try:
+            yield from self._prove_rows()
+        except DamagedIndexError as error:
+            yield str(error)
+
+    def _prove_rows(self) -> Iterator[str]:
+        for (transcript_id,) in self.execute("SELECT id FROM transcripts ORDER BY id"):
             try:
                 transcript = self._transcript(transcript_id)
-            except ValueError as error:
-                yield str(error)
-                continue
-            if transcript.sha256 != sha256:
-                yield f"{transcript_id}: its text is not the one that was indexed"
-            yield from self._prove_spans(transcript)
-        (words,) = self._connection.execute("SELECT count(*) FROM words_docsize").fetchone()
+            except (ValueError, DamagedIndexError) as error:
+                yield f"{transcript_id}: its text or segments are not as indexed ({error})"
+            else:
+                yield from self._prove_spans(transcript)
+        words = self.execute("SELECT count(*) FROM words_docsize")[0][0]
         chunks = self.manifest.counts["chunks"]
         if not words == chunks == len(self.store()) == len(self.all_chunks()):
             yield f"{chunks} chunks, {words} keyword rows and {len(self.store())} vectors"
 
     def _prove_spans(self, transcript: Transcript) -> Iterator[str]:
-        inside = [(s.start, s.end) for s in transcript.segments]
         for start, end in self.sentences(transcript.id, 0, len(transcript.text)):
             segment = transcript.segment_at(start)
             if segment is None or end > segment.end or start >= end:
                 yield f"{transcript.id}: sentence {start}-{end} lies in no segment"
-        rows = self._connection.execute(
+        rows = self.execute(
             "SELECT start, end FROM chunks WHERE transcript_id = ?", (transcript.id,)
         )
         for start, end in rows:
-            if not 0 <= start < end <= len(transcript.text) or not inside:
+            if not 0 <= start < end <= len(transcript.text):
                 yield f"{transcript.id}: chunk {start}-{end} leaves the text"
 
 
@@ -317,9 +335,12 @@ def read_manifest(path: Path) -> Manifest:
             f"{FORMAT}; build it again with `onrecord index PATH...` in another folder."
         )
     try:
-        return Manifest(**{**data, "embedder": Identity(**data["embedder"])})
-    except (KeyError, TypeError) as error:
+        manifest = Manifest(**{**data, "embedder": Identity(**data["embedder"])})
+        if not {DATABASE, VECTORS} <= manifest.files.keys() or "chunks" not in manifest.counts:
+            raise KeyError("files")
+    except (KeyError, TypeError, AttributeError) as error:
         raise _damaged(file) from error
+    return manifest
 
 
 def has_index(path: Path) -> bool:
@@ -413,11 +434,20 @@ def _check_files(path: Path, manifest: Manifest) -> None:
             size = file.stat().st_size
         except OSError as error:
             raise _damaged(file) from error
-        if size != facts["bytes"]:
+        if size != facts.get("bytes"):
             raise DamagedIndexError(
-                f"{file} has {size} bytes where {facts['bytes']} were written; "
+                f"{file} has {size} bytes where {facts.get('bytes')} were written; "
                 "run `onrecord index` to make it again."
             )
+
+
+def _encodes(text: str) -> bool:
+    """Whether SQLite can be asked for it: JSON can spell half a character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _damaged(file: Path) -> DamagedIndexError:

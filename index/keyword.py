@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 
 STOP_WORDS = frozenset(
     "a about after all also am an and any are as at be because been before being but by can "
@@ -30,8 +31,14 @@ def add(connection: sqlite3.Connection, rows: Iterable[tuple[int, str]]) -> None
     connection.executemany("INSERT INTO words(rowid, text) VALUES (?, ?)", rows)
 
 
+class Database(Protocol):
+    """Something that runs a query: a connection, or an open index folder."""
+
+    def execute(self, sql: str, values: Sequence[Any], /) -> Iterable[tuple[Any, ...]]: ...
+
+
 def search(
-    connection: sqlite3.Connection, question: str, k: int, allowed: Sequence[int] | None = None
+    database: Database, question: str, k: int, allowed: Sequence[int] | None = None
 ) -> list[tuple[int, float]]:
     """The best k (chunk number, BM25 score) pairs, best first; more is better.
 
@@ -44,10 +51,10 @@ def search(
     sql = "SELECT rowid, -bm25(words) FROM words WHERE words MATCH ?"
     if allowed is None:
         sql += " ORDER BY bm25(words), rowid LIMIT ?"
-        return connection.execute(sql, (match, k)).fetchall()
+        return [(n, score) for n, score in database.execute(sql, (match, k))]
     wanted = set(allowed)
-    rows = connection.execute(sql + " ORDER BY bm25(words), rowid", (match,))
-    return [row for row in rows if row[0] in wanted][:k]
+    rows = database.execute(sql + " ORDER BY bm25(words), rowid", (match,))
+    return [(n, score) for n, score in rows if n in wanted][:k]
 
 
 def content_words(text: str) -> list[str]:

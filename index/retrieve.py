@@ -52,7 +52,7 @@ class HybridRetriever:
         allowed = self._folder.chunk_numbers(query.transcript_id, query.speaker)
         vector = self._embedder.embed_query(query.text)
         dense = self._store.search(vector, DEPTH, allowed)
-        words = keyword.search(self._folder.connection, query.text, DEPTH, allowed)
+        words = keyword.search(self._folder, query.text, DEPTH, allowed)
         fused = fuse([n for n, _ in dense], [n for n, _ in words])
         return [Hit(self._folder.chunk(n), score) for n, score in fused[:k]]
 

@@ -48,6 +48,8 @@ _VERB_AFTER = re.compile(
 _VERB_BEFORE = re.compile(rf"\b(?:{'|'.join(_VERBS)})[ ]$")
 _INTRODUCED = re.compile(r",?[ ](?:is|was|are)[ ](?:a|an|the|one)\b")
 _PRONOUN = re.compile(rf"\b(?:He|She|he|she)\b(?={_VERB_AFTER.pattern})")
+_OBJECT = re.compile(r"\b(?:for|of|from)(?: \w+){0,2} $")
+_AND = re.compile(r",? and (?:[\w.]+ ){0,2}")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z“\"])")
 _CLOSING_MARKS = '"”»“'
 
@@ -89,16 +91,14 @@ class People:
         names: list[str] = []
         surnames = set()
         for segment in segments:
-            stretch = text[segment.start : segment.end]
-            for found in _PERSON.finditer(stretch):
+            for found in _PERSON.finditer(text, segment.start, segment.end):
                 words, titled = _without_titles(found.group().split())
-                after = stretch[found.end() :]
-                told = _VERB_AFTER.match(after) or _VERB_BEFORE.search(stretch[: found.start()])
+                told = _says(text, found.start(), found.end())
                 if not words or len(words) > 3:
                     continue
                 if len(words) > 1:
                     names.append(" ".join(words))
-                if titled or (len(words) > 1 and (told or _INTRODUCED.match(after))):
+                if titled or (len(words) > 1 and (told or _INTRODUCED.match(text, found.end()))):
                     surnames.add(words[-1])
         by_surname: dict[str, list[str]] = {surname: [] for surname in surnames}
         for name in dict.fromkeys(names):
@@ -148,47 +148,70 @@ def _speaker_of(
 ) -> str | None:
     quotation = text[segments[position].start : segments[position].end]
     named_inside = {mention.name for mention in people.mentions(quotation)}
-    for stretch in _narration_around(text, segments, position):
-        candidates = _candidates(stretch, people, previous)
+    for stretch, before in _attributions(text, segments, position):
+        met = people.mentions(before)
+        candidates = _candidates(stretch, people, met[-1].name if met else previous)
         if candidates:
             left = [name for name in candidates if name not in named_inside]
             return left[0] if len(left) == 1 else None
     return None
 
 
-def _narration_around(text: str, segments: Sequence[Segment], position: int) -> list[str]:
-    """The narration a quotation may be attributed by: its own line's first, else before it."""
+def _attributions(text: str, segments: Sequence[Segment], position: int) -> list[tuple[str, str]]:
+    """The narration that may attribute a quotation, the likeliest first.
+
+    Each with the narration in front of it, where a "he" in it may have been named.
+    """
     here = segments[position]
-    line_start = text.rfind("\n", 0, here.start) + 1
-    line_end = text.find("\n", here.end)
-    line_end = len(text) if line_end < 0 else line_end
-    same_line = [
-        text[other.start : other.end]
-        for other in segments
-        if other.kind == "narration" and line_start <= other.start and other.end <= line_end
-    ]
-    if same_line:
-        return same_line
-    if position and segments[position - 1].kind == "narration":
-        before = segments[position - 1]
-        return _SENTENCE.split(text[before.start : before.end])[::-1]
-    return []
+    before = _narration_at(segments, position - 1)
+    after = _narration_at(segments, position + 1)
+    if after and "\n" in text[here.end : after.start]:
+        after = None  # the next line tells of something else
+    if before and "\n" in text[before.end : here.start]:
+        # The lines before it, the last sentence first, unless its own line goes on to tell.
+        earlier = [(sentence, "") for sentence in _sentences(text, before)[::-1]]
+        return [(_sentences(text, after)[0], ""), *earlier] if after else earlier
+    lead = _sentences(text, before)[-1] if before else ""
+    # "...," said X. Else X said: "...". A comma inside the quotation points behind it.
+    points_back = text[here.start : here.end].endswith((",", "?", "!")) and not lead.endswith(":")
+    if after and (points_back or not before):
+        context = text[before.start : before.end] if before else ""
+        return [(_sentences(text, after)[0], context)]
+    return [(lead, "")] if before else []
 
 
-def _candidates(stretch: str, people: People, previous: str | None) -> list[str]:
+def _narration_at(segments: Sequence[Segment], position: int) -> Segment | None:
+    inside = 0 <= position < len(segments) and segments[position].kind == "narration"
+    return segments[position] if inside else None
+
+
+def _sentences(text: str, segment: Segment) -> list[str]:
+    return _SENTENCE.split(text[segment.start : segment.end])
+
+
+def _candidates(stretch: str, people: People, he: str | None) -> list[str]:
     """Who says something in a stretch of narration, or is introduced by it."""
     mentions = people.mentions(stretch)
-    names = [
-        mention.name
-        for mention in mentions
-        if _VERB_AFTER.match(stretch[mention.end :])
-        or _VERB_BEFORE.search(stretch[: mention.start])
-    ]
-    if not names and previous and _PRONOUN.search(stretch):
-        names = [previous]
-    if not names and mentions and _INTRODUCED.match(stretch[mentions[0].end :]):
+    names: list[str] = []
+    for mention, previous in zip(mentions, [None, *mentions], strict=False):
+        if _OBJECT.search(stretch[max(0, mention.start - 40) : mention.start]):
+            continue  # "a spokesman for X said"
+        if _says(stretch, mention.start, mention.end):
+            if previous and _AND.fullmatch(stretch[previous.end : mention.start]):
+                names.append(previous.name)
+            names.append(mention.name)
+    if not names and he and _PRONOUN.search(stretch):
+        names = [he]
+    if not names and mentions and _INTRODUCED.match(stretch, mentions[0].end):
         names = [mentions[0].name]
     return list(dict.fromkeys(names))
+
+
+def _says(text: str, start: int, end: int) -> bool:
+    """Whether the person named at [start, end) is the subject of a verb of saying."""
+    return bool(
+        _VERB_AFTER.match(text, end) or _VERB_BEFORE.search(text[max(0, start - 20) : start])
+    )
 
 
 def _continues(text: str, segments: Sequence[Segment], position: int) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from app.question import Kind
 
 _NUMBER_WORD = (
-    r"(?:a|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|"
+    r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|"
     r"fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|billion|dozen|half|both|most)"
 )
 _NUMBER = rf"(?:[$€£]?\d[\d,.]*\d|[$€£]?\d|\b{_NUMBER_WORD}\b)"

@@ -124,7 +124,12 @@ def decode(data: bytes, name: str) -> Decoded:
         pass
     from charset_normalizer import from_bytes
 
-    best = from_bytes(data[:262144]).best()
+    head = data[:262144]
+    best = from_bytes(head).best()
+    # A few accents tell Western from Central European badly: most such files are Western.
+    western = from_bytes(head, cp_isolation=["cp1252"]).best()
+    if western and best and western.chaos <= best.chaos:
+        best = western
     encoding = best.encoding if best else "cp1252"
     try:
         text = data.decode(encoding)

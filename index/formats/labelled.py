@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from index.transcript import Kind, Segment, Speaker
@@ -30,6 +30,8 @@ _FIELDS = frozenset(
     "speakers host hosts guest guests apologies absent agenda source url link note notes "
     "duration language recorded transcript http https re from to cc".split()
 )
+# These name a person in a heading, and are speakers where they take turns.
+_ROLES = ("host", "guest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,8 @@ class Line:
 
 def parse(text: str) -> Sequence[Segment] | None:
     """The segments of a labelled transcript, or None where the lines carry no labels."""
-    lines = list(_lines(text))
+    roles = {role for role in _ROLES if len(re.findall(rf"(?mi)^\W*{role}\b[^:\n]*:", text)) > 1}
+    lines = _lines(text, _FIELDS - roles)
     names = Counter(line.name for line in lines if line.name)
     timed = sum(line.time is not None for line in lines)
     labelled = names.total()
@@ -55,26 +58,26 @@ def parse(text: str) -> Sequence[Segment] | None:
     return _segments(lines)
 
 
-def _lines(text: str) -> list[Line]:
+def _lines(text: str, fields: Collection[str]) -> list[Line]:
     lines = []
     offset = 0
     for raw in text.split("\n"):
         if raw.strip():
-            lines.append(_line(raw, offset))
+            lines.append(_line(raw, offset, fields))
         offset += len(raw) + 1
     return lines
 
 
-def _line(raw: str, offset: int) -> Line:
+def _line(raw: str, offset: int, fields: Collection[str]) -> Line:
     header = _HEADER.fullmatch(raw)
-    if header and is_label(header["name"]):
+    if header and is_label(header["name"], fields):
         end = offset + len(raw)
         return Line(end, end, header["name"].strip(), seconds(header["after"]))
     found = _BOLD.match(raw) or _LINE.match(raw)
     groups = found.groupdict() if found else {}
     name, time = groups.get("name"), groups.get("before") or groups.get("after")
     words = found.end() if found else 0
-    if found and name is not None and not is_label(name):
+    if found and name is not None and not is_label(name, fields):
         # "As I said: no" is not a label, but a time in front of it stands.
         name, time = None, groups.get("before")
         words = found.start("name") if time else 0
@@ -103,10 +106,10 @@ def _segments(lines: Sequence[Line]) -> list[Segment]:
     return segments
 
 
-def is_label(name: str) -> bool:
+def is_label(name: str, fields: Collection[str] = _FIELDS) -> bool:
     """Whether words before a colon can be a speaker's name: "Project Manager", "SPEAKER 2"."""
     words = re.findall(r"[^\W_][\w.'’&-]*", name)
-    if not 1 <= len(words) <= 6 or words[0].lower() in _FIELDS or name.rstrip().endswith("."):
+    if not 1 <= len(words) <= 6 or words[0].lower() in fields or name.rstrip().endswith("."):
         return False
     return not any(word[0].islower() and word not in _PARTICLES for word in words)
 

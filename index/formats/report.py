@@ -39,7 +39,7 @@ def parse(text: str) -> Sequence[Segment] | None:
 def _paragraphs(text: str) -> Iterator[tuple[int, int]]:
     # Lines are paragraphs, unless the text is wrapped: short lines, blank lines between.
     lines = text.split("\n")
-    wrapped = re.search(r"\S\n\s*\n\s*\S", text) and max(map(len, lines)) <= WRAP_COLUMN
+    wrapped = re.search(r"\S[ \t]*\n[ \t]*\n", text.strip()) and max(map(len, lines)) <= WRAP_COLUMN
     pattern = r"\S(?:[^\n]|\n(?![ \t]*(?:\n|$)))*" if wrapped else r"[^\s][^\n]*"
     for found in re.finditer(pattern, text):
         trimmed = len(found.group().rstrip())

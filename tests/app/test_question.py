@@ -8,178 +8,123 @@ from hypothesis import strategies as st
 
 from app.question import asks_for_several, kind_of, named, resolve
 
-SPEAKERS = ["Donald Trump", "Vladimir Putin", "Volodymyr Zelenskyy", "Ursula von der Leyen", "李明"]
+SPEAKERS = ["Donald Trump", "Vladimir Putin", "Volodymyr Zelenskyy", "SPEAKER 2"]
 
 
 @pytest.mark.parametrize(
     ("question", "kind"),
     [
-        ("Who called first?", "who"),
-        ("Whose idea was it?", "who"),
-        ("Which leader hung up?", "who"),
-        ("When did it begin?", "when"),
-        ("What year was that?", "when"),
-        ("Where will they meet?", "where"),
-        ("Which countries are possible venues?", "what"),
-        ("What places were named?", "where"),
-        ("How long did they talk?", "how_many"),
-        ("How many died?", "how_many"),
-        ("what percentage was it", "how_many"),
+        ("How long did Trump and Putin talk?", "how_many"),
+        ("How many people died?", "how_many"),
+        ("What percentage agreed?", "how_many"),
+        ("When did the talks break off?", "when"),
+        ("On which day did they meet?", "when"),
+        ("Where did they meet?", "where"),
+        ("What venues are possible?", "where"),
         ("Why was Amnesty banned?", "why"),
-        ("How come he left?", "why"),
-        ("What is the reason for the ban?", "why"),
-        ("On what grounds was it banned?", "why"),
-        ("What was said?", "what"),
-        ("Tell me about the somewhat whole story.", "what"),
-        ("HOW MUCH WAS PAID?", "how_many"),
-        ("Кто звонил?", "what"),
-        ("", "what"),
+        ("What is the reason for it?", "why"),
+        ("Who called whom?", "who"),
+        ("Which leader was briefed?", "who"),
+        ("What did Putin say?", "what"),
+        ("WHY?", "why"),
+        ("Was sagte Putin?", "what"),
+        ("Did the whole show end somewhere?", "what"),
     ],
 )
-def test_kind_of(question: str, kind: str) -> None:
+def test_kinds(question: str, kind: str) -> None:
     assert kind_of(question) == kind
 
 
 @pytest.mark.parametrize(
-    "question",
+    ("question", "several"),
     [
-        "Which countries took part?",
-        "Which two cities were named?",
-        "List the conditions.",
-        "Name all of them.",
-        "What did both sides say?",
-        "Who were the speakers?",
+        ("Which two countries could host the summit?", True),
+        ("List the conditions.", True),
+        ("Who are the speakers?", True),
+        ("What did both presidents agree on?", True),
+        ("Which country hosts it?", False),
+        ("Why was Amnesty banned?", False),
     ],
 )
-def test_asks_for_several(question: str) -> None:
-    assert asks_for_several(question)
-
-
-@pytest.mark.parametrize("question", ["Which country?", "Who listed it?", "What was said?", ""])
-def test_asks_for_one(question: str) -> None:
-    assert not asks_for_several(question)
+def test_questions_for_several_things(question: str, several: bool) -> None:
+    assert asks_for_several(question) is several
 
 
 @pytest.mark.parametrize(
     ("question", "people"),
     [
         ("What did Trump say?", ["Donald Trump"]),
-        ("what did donald trump say", ["Donald Trump"]),
-        ("Did Putin thank Trump?", ["Donald Trump", "Vladimir Putin"]),
-        ("What is Trump's view?", ["Donald Trump"]),
-        ("What is Trump’s view?", ["Donald Trump"]),
-        ("What did Leyen say?", ["Ursula von der Leyen"]),
+        ("what did trump say?", ["Donald Trump"]),
+        ("What was Putin's answer to Trump’s call?", ["Donald Trump", "Vladimir Putin"]),
         ("What did Donald say?", []),
-        ("Did he trumpet it?", []),
-        ("李明 说了什么?", ["李明"]),
+        ("Was it trumped up?", []),
         ("", []),
     ],
 )
-def test_named(question: str, people: list[str]) -> None:
+def test_who_is_named(question: str, people: list[str]) -> None:
     assert named(question, SPEAKERS) == people
 
 
 @pytest.mark.parametrize(
-    ("before", "question", "resolved"),
+    ("history", "question", "resolved"),
     [
-        ("What did Trump say?", "And Zelenskyy?", "What did Zelenskyy say?"),
-        ("What did Donald Trump say?", "and Putin", "What did Putin say?"),
-        ("What did Trump say?", "What about Putin?", "What did Putin say?"),
-        ("What did Trump say?", "And what about Putin?", "What did Putin say?"),
-        ("What did Trump say?", "How about Vladimir Putin?", "What did Vladimir Putin say?"),
-        (
-            "What did Trump say about the war?",
-            "What about sanctions?",
-            "What did Trump say about sanctions?",
-        ),
-        (
-            "What was said about the war?",
-            "And the European Union?",
-            "What was said about the European Union?",
-        ),
-        ("Did Putin thank Trump?", "And Zelenskyy?", "Did Putin thank Zelenskyy?"),
-        ("Amnesty was banned?", "Why?", "Why: Amnesty was banned?"),
-        ("Did they talk?", "how long", "How long: Did they talk?"),
-        ("Did they talk?", "And when??", "And when: Did they talk?"),
-        ("What did Trump say?", "Why did he say it?", "Why did Trump say it?"),
-        ("What did Trump say?", "What is his view?", "What is Trump's view?"),
-        ("What did Leyen say?", "What is her view of her?", "What is Leyen's view of Leyen?"),
-        ("What did Trump's team say?", "Did she call him?", "Did Trump call Trump?"),
-        ("Did Putin thank Trump?", "What did he say?", "What did Trump say?"),
+        # another person in the place of the one before
+        (["What did Trump say about the ceasefire?"], "And Zelenskyy?",
+         "What did Zelenskyy say about the ceasefire?"),
+        (["What did Trump say about the ceasefire?"], "and what about Putin?",
+         "What did Putin say about the ceasefire?"),
+        (["What was Trump's answer?"], "How about Zelenskyy?", "What was Zelenskyy's answer?"),
+        # another topic
+        (["What did Trump say about the ceasefire?"], "What about sanctions?",
+         "What did Trump say about sanctions?"),
+        (["What did Trump say about the ceasefire?"], "and sanctions?",
+         "What did Trump say about sanctions?"),
+        # a bare question word
+        (["Was Amnesty banned?"], "Why?", "Why: Was Amnesty banned?"),
+        (["Will they meet?"], "and where?", "And where: Will they meet?"),
+        (["Did they talk?"], "how long??", "How long: Did they talk?"),
+        # pronouns
+        (["What did Trump say about the ceasefire?"], "Did he mention sanctions?",
+         "Did Trump mention sanctions?"),
+        (["What did Zelenskyy say?"], "What is his position?", "What is Zelenskyy's position?"),
+        (["What did Zelenskyy say?"], "Who briefed him?", "Who briefed Zelenskyy?"),
+        (["What did Putin say?", "How long did it take?"], "And did he thank anyone?",
+         "And did Putin thank anyone?"),
+        (["Did Trump call Putin?"], "What did he say?", "What did Putin say?"),
     ],
-)
-def test_a_follow_up_takes_what_it_lacks_from_the_question_before(
-    before: str, question: str, resolved: str
-) -> None:
-    assert resolve(question, [before], SPEAKERS) == resolved
-
-
-@pytest.mark.parametrize(
-    ("before", "question", "meant"),
-    [
-        # A whole question that begins with "And" is not a bare name to be put in.
-        (
-            "What did Trump say about the war?",
-            "And did he mention Putin?",
-            "And did he mention Putin?",
-        ),
-        (
-            "What did Trump say about the war?",
-            "And why did he say that?",
-            "And why did Trump say that?",
-        ),
-        (
-            "What did Trump say?",
-            "And what did he say about sanctions?",
-            "And what did Trump say about sanctions?",
-        ),
-        # "her" is not possessive before every word.
-        ("What did Leyen say?", "Who met her in Kyiv?", "Who met Leyen in Kyiv?"),
-    ],
-)
-def test_a_whole_question_keeps_its_words(before: str, question: str, meant: str) -> None:
-    assert resolve(question, [before], SPEAKERS) == meant
-
-
-def test_a_pronoun_goes_back_to_the_last_question_that_named_somebody() -> None:
-    history = ["What did Putin say?", "What did Trump say?", "How long did the call last?"]
-    assert resolve("Was he angry?", history, SPEAKERS) == "Was Trump angry?"
+)  # fmt: skip
+def test_follow_ups(history: list[str], question: str, resolved: str) -> None:
+    assert resolve(question, history, SPEAKERS) == resolved
 
 
 @pytest.mark.parametrize(
     ("history", "question"),
     [
-        # Nothing came before.
-        ([], "And Zelenskyy?"),
-        ([], "Why?"),
-        ([], "What did he say?"),
-        # The pronoun's person is named in the same question.
-        (["What did Trump say?"], "Did Putin say he would come?"),
-        # Nobody was named before, or only one who never speaks.
-        (["How long was it?"], "What did he say?"),
-        (["What did Merkel say?"], "Why did she say it?"),
-        # Nothing in the earlier question can be exchanged.
-        (["How long was it?"], "What about sanctions?"),
-        # Whole in itself.
-        (["What did Trump say?"], "What did Putin say?"),
-        (["What did Trump say?"], "Where is the theatre?"),
+        (["What did Trump say?"], "Where could the summit be held?"),
+        (["What did Trump say?"], "What did Putin say about his talks?"),
+        (["How long did it take?"], "Did he mention sanctions?"),
+        (["Will it rain?"], "What about sanctions?"),
+        (["What did Trump say?"], "What did the president mean?"),
+        (["What did Trump say?"], "Sherlock was here?"),
     ],
 )
-def test_a_question_stands_as_it_is(history: list[str], question: str) -> None:
+def test_what_stands_alone_stays(history: list[str], question: str) -> None:
     assert resolve(question, history, SPEAKERS) == question
 
 
-def test_white_space_around_a_question_goes() -> None:
-    assert resolve("  Who called?\n", ["\tWho? "], SPEAKERS) == "Who called?"
+FOLLOW_UPS = st.sampled_from(["and Zelenskyy?", "what about sanctions?", "why?", "Did he?"])
 
 
-@given(st.text(max_size=80), st.lists(st.text(max_size=80), max_size=3))
-def test_any_text_is_resolved_to_some_text(question: str, history: list[str]) -> None:
-    resolved = resolve(question, history, SPEAKERS)
-    assert isinstance(resolved, str)
-    assert bool(resolved) >= bool(question.strip())
+@given(st.one_of(st.text(), FOLLOW_UPS))
+def test_nothing_changes_without_a_history(question: str) -> None:
+    assert resolve(question, [], SPEAKERS) == question.strip()
 
 
-@given(st.text(max_size=80))
-def test_without_history_nothing_is_put_in(question: str) -> None:
-    assert resolve(question, (), SPEAKERS) == question.strip()
+@given(st.one_of(st.text(), FOLLOW_UPS), st.lists(st.text(), max_size=3))
+def test_any_history_gives_a_question(question: str, history: list[str]) -> None:
+    assert isinstance(resolve(question, history, SPEAKERS), str)
+
+
+def test_a_long_follow_up_takes_no_long_time() -> None:
+    for question in ("and " + "A a " * 500, "A " * 1_000 + "he", "so " * 600 + "why"):
+        assert resolve(question, ["What did Trump say about it?"], SPEAKERS)

@@ -59,7 +59,7 @@ def test_defaults() -> None:
     args = parse()
     assert (args.set, args.split, args.index, args.out, args.kinds) == (
         "seed",
-        "dev",
+        "all",
         None,
         None,
         False,
@@ -86,7 +86,7 @@ def test_one_split_is_one_column_and_no_failure_exits_0(
     onrecord_eval: Command, questions: Path, exchange: Exchange, capsys: pytest.CaptureFixture[str]
 ) -> None:
     exchange.replies["broken?"] = exchange.replies["nobody knows?"]
-    assert onrecord_eval(questions) == 0
+    assert onrecord_eval(questions, "--split", "dev") == 0
     out, err = capsys.readouterr()
     assert out.splitlines()[0].split() == ["dev"]
     assert out.splitlines()[1].split() == ["questions", "7"]

@@ -1,4 +1,4 @@
-"""What a build adds, changes, removes and keeps, and what it says where it cannot."""
+"""Building an index and bringing it up to date: what goes in, what stays, what is told."""
 
 from __future__ import annotations
 
@@ -6,273 +6,302 @@ from pathlib import Path
 
 import pytest
 
-from index.build import build
+from index.build import Report, build
 from index.errors import IndexFolderError, TranscriptError, UsageError
 from tests.fakes import BagOfWords
 from tests.fixtures.shelf import Shelf
 from tests.fixtures.transcripts import MEETING, REPORT
 
-LONG = "".join(
-    f"Ann: This is turn number {n:03}, and the sea was calm that day.\n" for n in range(40)
-)
+
+def fates(report: Report) -> dict[str, tuple[str, ...]]:
+    """added, changed, removed, unchanged: those that hold any ids."""
+    names = ("added", "changed", "removed", "unchanged")
+    return {name: getattr(report, name) for name in names if getattr(report, name)}
 
 
-def snapshot(path: Path) -> dict[str, bytes]:
-    """Every file of an index but the lock, by name."""
-    files = [file for file in path.rglob("*") if file.is_file() and file.name != "index.lock"]
-    return {str(file.relative_to(path)): file.read_bytes() for file in files}
-
-
-@pytest.fixture
-def two(shelf: Shelf) -> Shelf:
-    """The meeting and the report, indexed by their folder."""
+def test_build_open_prove(shelf: Shelf) -> None:
     shelf.write("meeting.txt", MEETING)
-    shelf.write("report.txt", REPORT)
-    shelf.build_all()
-    return shelf
-
-
-# --- Added, changed, removed, unchanged -----------------------------------------------------
-
-
-def test_a_first_build_adds(shelf: Shelf) -> None:
-    shelf.write("meeting.txt", MEETING)
-    shelf.write("deep/report.txt", REPORT)
+    shelf.write("report.md", REPORT)
     report = shelf.build_all()
-    assert report.added == ("meeting", "report")
-    assert (report.changed, report.removed, report.unchanged) == ((), (), ())
+    assert fates(report) == {"added": ("meeting", "report")}
     assert (report.notes, report.failures) == ((), ())
     assert report.manifest.counts == {"transcripts": 2, "segments": 15, "chunks": 2}
+
+    folder = shelf.open()
+    assert folder.manifest == report.manifest
+    assert folder.manifest.embedder == shelf.embedder.identity
+    assert list(folder.prove()) == []
     assert shelf.words() == {"meeting": MEETING, "report": REPORT}
-    assert list(shelf.open().prove()) == []
-
-
-def test_a_later_build_tells_what_became_of_each(two: Shelf) -> None:
-    two.write("meeting.txt", MEETING + "Ada Okafor: Good night.\n")
-    (two.transcripts / "report.txt").unlink()
-    two.write("sea.txt", LONG)
-    report = two.build()
-    assert (report.added, report.changed) == (("sea",), ("meeting",))
-    assert (report.removed, report.unchanged) == (("report",), ())
-    assert two.words() == {"meeting": MEETING + "Ada Okafor: Good night.\n", "sea": LONG}
-    assert list(two.open().prove()) == []
-
-
-def test_nothing_changed(two: Shelf) -> None:
-    two.embedder.embedded.clear()
-    report = two.build()
-    assert report.unchanged == ("meeting", "report")
-    assert (report.added, report.changed, report.removed) == ((), (), ())
-    assert two.embedder.embedded == []
-
-
-def test_only_chunks_with_other_words_are_embedded(shelf: Shelf) -> None:
-    shelf.write("sea.txt", LONG)
-    shelf.build_all()
-    assert len(shelf.embedder.embedded) == 5
-    before = shelf.open().store().vectors()
-    shelf.embedder.embedded.clear()
-    shelf.write("sea.txt", LONG + "Bob: And then we came home.\n")
-    shelf.build()
-    assert [text[-28:] for text in shelf.embedder.embedded] == ["Bob: And then we came home."[-28:]]
-    assert (shelf.open().store().vectors()[:4] == before[:4]).all()
-
-
-def test_a_moved_text_keeps_its_vectors(two: Shelf) -> None:
-    (two.transcripts / "meeting.txt").rename(two.transcripts / "council.txt")
-    two.embedder.embedded.clear()
-    report = two.build()
-    assert (report.added, report.removed) == (("council",), ("meeting",))
-    assert two.embedder.embedded == []
-
-
-def test_another_embedder_embeds_all_again(two: Shelf) -> None:
-    two.embedder = BagOfWords("another")
-    report = two.build()
-    assert report.manifest.embedder == two.embedder.identity
-    assert sorted(two.embedder.embedded) == sorted([MEETING.rstrip(), REPORT.rstrip()[:-1]])
-
-
-def test_vectors_stand_beside_their_chunks(two: Shelf) -> None:
-    folder = two.open()
     vectors = folder.store().vectors()
     for chunk, vector in zip(folder.all_chunks(), vectors, strict=True):
         text = folder.transcript(chunk.transcript_id).text[chunk.start : chunk.end]
-        assert vector @ two.embedder.embed_query(text) == pytest.approx(1)
+        assert vector @ shelf.embedder.embed_query(text) == pytest.approx(1)
 
 
-def test_progress_is_told(shelf: Shelf) -> None:
+def test_what_is_stored_is_what_was_parsed(shelf: Shelf) -> None:
     shelf.write("meeting.txt", MEETING)
-    told: list[tuple[str, int, int]] = []
-    build(shelf.index, [shelf.transcripts], shelf.embedder, progress=lambda *now: told.append(now))
-    assert told == [
-        ("transcripts", 0, 1), ("transcripts", 1, 1), ("chunks", 0, 1), ("chunks", 1, 1),
-    ]  # fmt: skip
+    shelf.build_all()
+    folder = shelf.open()
+    segments = folder.transcript("meeting").segments
+    assert [(s.speaker.name if s.speaker else None, s.at) for s in segments[:3]] == [
+        ("Ada Okafor", (4.0, 9.0)),
+        ("Ben Lindqvist", (9.0, 31.0)),
+        ("Ada Okafor", (31.0, 62.0)),
+    ]
+    assert folder.speakers() == ["Ada Okafor", "Ben Lindqvist"]
+    assert folder.segment_count() == folder.segment_count("meeting") == 7
+    (summary,) = folder.summaries()
+    assert (summary.title, summary.characters, summary.segments) == ("Meeting", len(MEETING), 7)
+    with pytest.raises(KeyError):
+        folder.transcript("gone")
 
 
-# --- Removed by name ------------------------------------------------------------------------
+def test_bringing_up_to_date(shelf: Shelf) -> None:
+    for name in ("a", "b", "c"):
+        shelf.write(f"{name}.txt", f"Ada: This is {name}.\nBen: So it is.\n")
+    shelf.build_all()
+    shelf.write("a.txt", "Ada: This is a no more.\nBen: So it is.\n")
+    (shelf.transcripts / "b.txt").unlink()
+    shelf.write("d.txt", "Ada: This is d.\nBen: So it is.\n")
+    assert fates(shelf.build()) == {
+        "added": ("d",),
+        "changed": ("a",),
+        "removed": ("b",),
+        "unchanged": ("c",),
+    }
+    assert list(shelf.open().prove()) == []
+    assert fates(shelf.build()) == {"unchanged": ("a", "c", "d")}
 
 
-def test_a_removed_transcript_stays_away(two: Shelf) -> None:
-    assert two.build(remove=("report",)).removed == ("report",)
-    assert two.open().sources(excluded=True) == [str(two.transcripts / "report.txt")]
-    assert two.build_all().unchanged == ("meeting",)
-    assert list(two.words()) == ["meeting"]
+def test_sources_add_up(shelf: Shelf) -> None:
+    first = shelf.write("a.txt", "Ada: One.\nBen: Two.\n")
+    second = shelf.write("b.txt", "Ada: Three.\nBen: Four.\n")
+    shelf.build(first)
+    assert fates(shelf.build(second)) == {"added": ("b",), "unchanged": ("a",)}
 
 
-def test_naming_its_file_brings_it_back(two: Shelf) -> None:
-    two.build(remove=("report",))
-    assert two.build(two.transcripts / "report.txt").added == ("report",)
-    assert two.open().sources(excluded=True) == []
+def test_unchanged_chunks_keep_their_vectors(shelf: Shelf) -> None:
+    shelf.write("meeting.txt", MEETING)
+    shelf.write("report.txt", REPORT)
+    shelf.build_all()
+    assert len(shelf.embedder.embedded) == 2
+    shelf.embedder.embedded.clear()
+
+    shelf.build_all()
+    assert shelf.embedder.embedded == []
+
+    shelf.write("report.txt", REPORT.replace("eleven", "twelve"))
+    shelf.build_all()
+    assert shelf.embedder.embedded == [shelf.words()["report"].rstrip().removesuffix('"')]
+    assert list(shelf.open().prove()) == []
 
 
-def test_an_unknown_id_is_not_removed(two: Shelf) -> None:
-    before = snapshot(two.index)
-    with pytest.raises(UsageError, match=r"^no transcript nope in the index; it has meeting, rep"):
-        two.build(remove=("meeting", "nope"))
-    assert snapshot(two.index) == before
+def test_another_model_embeds_everything_again(shelf: Shelf) -> None:
+    shelf.write("meeting.txt", MEETING)
+    shelf.build_all()
+    shelf.embedder = BagOfWords("another model")
+    assert fates(shelf.build_all()) == {"unchanged": ("meeting",)}
+    assert len(shelf.embedder.embedded) == 1
+    assert shelf.open().manifest.embedder.name == "another model"
 
 
-def test_the_last_transcript_is_not_removed(two: Shelf) -> None:
-    before = snapshot(two.index)
-    with pytest.raises(TranscriptError, match="no transcript would be left in the index"):
-        two.build(remove=("meeting", "report"))
-    assert snapshot(two.index) == before
+# --- removing ----------------------------------------------------------------------------
 
 
-# --- Ids and duplicates ---------------------------------------------------------------------
+def test_a_removed_transcript_stays_out_until_it_is_named_again(shelf: Shelf) -> None:
+    meeting = shelf.write("meeting.txt", MEETING)
+    shelf.write("report.txt", REPORT)
+    shelf.build_all()
+    assert fates(shelf.build(remove=("meeting",))) == {
+        "removed": ("meeting",),
+        "unchanged": ("report",),
+    }
+    assert fates(shelf.build_all()) == {"unchanged": ("report",)}
+    assert shelf.open().sources(excluded=True) == [str(meeting)]
+    assert fates(shelf.build(meeting)) == {"added": ("meeting",), "unchanged": ("report",)}
+    assert shelf.open().sources(excluded=True) == []
 
 
-def test_the_same_text_is_indexed_once(two: Shelf) -> None:
-    copy = two.write("zzz-copy.txt", MEETING)
-    report = two.build()
-    assert report.unchanged == ("meeting", "report")
-    assert report.notes == (
-        f"{copy}: the same text as {two.transcripts / 'meeting.txt'}; indexed once.",
-    )
+def test_removing_what_is_not_there(shelf: Shelf) -> None:
+    shelf.write("meeting.txt", MEETING)
+    shelf.build_all()
+    with pytest.raises(UsageError, match="no transcript gone in the index; it has meeting"):
+        shelf.build(remove=("gone",))
+    assert shelf.words() == {"meeting": MEETING}
 
 
-def test_files_of_one_name_have_ids_of_their_own(shelf: Shelf) -> None:
-    for name in ("a/call", "b/call", "c/a/call", "b/Call"):
-        shelf.write(f"{name}.txt", f"Ann: I am {name}.\nBob: Yes.\n")
-    first = shelf.build_all()
-    words = shelf.words()
-    assert len(words) == 4
-    assert {"call", "b-call", "a-call"} <= words.keys()
-    assert shelf.build().unchanged == first.added
-    # One that comes earlier takes no id from those that are there.
-    shelf.write("0/call.txt", "Ann: I am new.\nBob: Yes.\n")
-    assert shelf.build().added == ("0-call",)
-    assert words.items() <= shelf.words().items()
+def test_the_last_transcript_cannot_be_removed(shelf: Shelf) -> None:
+    shelf.write("meeting.txt", MEETING)
+    shelf.build_all()
+    with pytest.raises(TranscriptError, match="no transcript would be left"):
+        shelf.build(remove=("meeting",))
+    assert shelf.words() == {"meeting": MEETING}
+
+
+def test_nothing_to_index(shelf: Shelf) -> None:
+    with pytest.raises(TranscriptError, match="no transcript would be left"):
+        shelf.build()
+
+
+def test_a_file_that_is_gone_is_told_and_dropped(shelf: Shelf) -> None:
+    shelf.write("b.txt", REPORT)
+    file = shelf.write("a.txt", MEETING)
+    shelf.build(file, shelf.transcripts / "b.txt")
+    file.unlink()
+    report = shelf.build()
+    assert fates(report) == {"removed": ("a",), "unchanged": ("b",)}
+    assert report.notes == (f"{file}: the file is gone; its transcript was removed.",)
+    assert shelf.build().notes == ()
+
+
+def test_a_source_that_is_away_keeps_its_transcripts(shelf: Shelf) -> None:
+    """A drive that is not mounted is no reason to forget."""
+    shelf.write("drive/meeting.txt", MEETING)
+    shelf.write("report.txt", REPORT)
+    shelf.build(shelf.transcripts / "drive", shelf.transcripts / "report.txt")
+    drive = shelf.transcripts / "drive"
+    drive.rename(shelf.transcripts / "unmounted")
+    report = shelf.build()
+    assert fates(report) == {"unchanged": ("meeting", "report")}
+    assert report.notes == (f"{drive} is not there now; what is stored of it was kept.",)
+    assert shelf.words()["meeting"] == MEETING
+
+
+def test_a_file_whose_folder_is_away_is_kept(shelf: Shelf) -> None:
+    shelf.build(shelf.write("drive/meeting.txt", MEETING), shelf.write("report.txt", REPORT))
+    (shelf.transcripts / "drive").rename(shelf.transcripts / "unmounted")
+    assert fates(shelf.build()) == {"unchanged": ("meeting", "report")}
+
+
+def test_a_folder_given_earlier_that_was_emptied_is_no_failure(shelf: Shelf) -> None:
+    shelf.write("old/meeting.txt", MEETING)
+    shelf.write("new/report.txt", REPORT)
+    shelf.build(shelf.transcripts / "old", shelf.transcripts / "new")
+    (shelf.transcripts / "old" / "meeting.txt").unlink()
+    assert fates(shelf.build()) == {"removed": ("meeting",), "unchanged": ("report",)}
+
+
+# --- ids ---------------------------------------------------------------------------------
+
+
+def test_the_same_name_in_two_folders(shelf: Shelf) -> None:
+    one = shelf.write("2023/call.txt", "Ada: One.\nBen: Two.\n")
+    other = shelf.write("2024/call.txt", "Ada: Three.\nBen: Four.\n")
+    shelf.build_all()
+    ids = {summary.source: summary.id for summary in shelf.open().summaries()}
+    assert ids == {str(one): "call", str(other): "2024-call"}
+
+    one.write_text("Ada: One more.\nBen: Two.\n")
+    shelf.write("2022/call.txt", "Ada: Five.\nBen: Six.\n")
+    shelf.build_all()
+    again = {summary.source: summary.id for summary in shelf.open().summaries()}
+    assert again == {**ids, str(shelf.transcripts / "2022/call.txt"): "2022-call"}
 
 
 @pytest.mark.parametrize(
     ("name", "transcript_id"),
-    [("Town Hall (2).txt", "town-hall-2"), ("Überfahrt.md", "überfahrt"), ("!.txt", "transcript")],
+    [
+        ("Town Hall (final).txt", "town-hall-final"),
+        ("2024.03.12.txt", "2024.03.12"),
+        ("---.txt", "transcript"),
+        ("Встреча.txt", "встреча"),
+    ],
 )
-def test_ids_are_made_of_names(shelf: Shelf, name: str, transcript_id: str) -> None:
+def test_an_id_is_the_files_name_made_plain(shelf: Shelf, name: str, transcript_id: str) -> None:
     shelf.write(name, MEETING)
     assert shelf.build_all().added == (transcript_id,)
 
 
-# --- Bad files, and files that are gone -----------------------------------------------------
+def test_the_same_text_is_indexed_once(shelf: Shelf) -> None:
+    one = shelf.write("a.txt", MEETING)
+    copy = shelf.write("b.txt", MEETING.replace("\n", "\r\n"))
+    report = shelf.build_all()
+    assert fates(report) == {"added": ("a",)}
+    assert report.notes == (f"{copy}: the same text as {one}; indexed once.",)
+    one.unlink()
+    assert fates(shelf.build_all()) == {"added": ("b",), "removed": ("a",)}
 
 
-def test_a_bad_file_in_a_folder_is_told_and_the_rest_indexed(two: Shelf) -> None:
-    bad = two.write("bad.txt", b"\0\1\2")
-    empty = two.write("empty.txt", b"")
-    report = two.build()
-    assert report.unchanged == ("meeting", "report")
-    assert [failure[:40] for failure in report.failures] == [
-        f"Passed over: {bad}: not a text"[:40],
-        f"Passed over: {empty}: the file"[:40],
+def test_a_copy_that_sorts_earlier_does_not_take_the_place(shelf: Shelf) -> None:
+    one = shelf.write("meeting.txt", MEETING)
+    shelf.build_all()
+    copy = shelf.write("a-copy.txt", MEETING)
+    report = shelf.build_all()
+    assert fates(report) == {"unchanged": ("meeting",)}
+    assert report.notes == (f"{copy}: the same text as {one}; indexed once.",)
+
+
+def test_a_path_may_be_relative(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = shelf.write("meeting.txt", MEETING)
+    monkeypatch.chdir(file.parent)
+    shelf.build(Path("meeting.txt"))
+    monkeypatch.chdir("/")
+    assert fates(shelf.build(file)) == {"unchanged": ("meeting",)}
+
+
+# --- bad files ---------------------------------------------------------------------------
+
+
+def test_a_bad_file_in_a_folder_is_told_and_the_rest_is_indexed(shelf: Shelf) -> None:
+    shelf.write("a.txt", MEETING)
+    shelf.write("empty.txt", "")
+    shelf.write("photo.txt", b"\x89PNG\0\0\0")
+    report = shelf.build_all()
+    assert fates(report) == {"added": ("a",)}
+    assert [failure.split(": ", 2)[::2] for failure in report.failures] == [
+        ["Passed over", "the file is empty; give a transcript with words in it."],
+        ["Passed over", "not a text file; give the transcript as plain text."],
     ]
 
 
-def test_a_file_that_went_bad_keeps_what_is_stored(two: Shelf) -> None:
-    two.write("report.txt", b"\0\1\2")
-    report = two.build()
-    assert report.unchanged == ("meeting", "report")
+def test_a_file_gone_bad_keeps_what_was_stored(shelf: Shelf) -> None:
+    shelf.write("a.txt", MEETING)
+    shelf.build_all()
+    shelf.write("a.txt", "")
+    report = shelf.build_all()
     assert len(report.failures) == 1
-    assert two.words()["report"] == REPORT
+    assert fates(report) == {"unchanged": ("a",)}
+    assert shelf.words() == {"a": MEETING}
 
 
-@pytest.mark.parametrize("content", [b"", b"\0\1\2", b"...", None])
-def test_a_bad_file_that_is_named_is_an_error(two: Shelf, content: bytes | None) -> None:
-    before = snapshot(two.index)
-    bad = two.transcripts.parent / "bad.txt"
-    if content is not None:
-        bad.write_bytes(content)
-    with pytest.raises(TranscriptError, match=rf"^{bad}: "):
-        two.build(bad)
-    assert snapshot(two.index) == before
+def test_a_bad_file_that_is_named_stops_and_the_index_stands_byte_for_byte(shelf: Shelf) -> None:
+    shelf.build(shelf.write("a.txt", MEETING))
+    before = shelf.contents()
+    good = shelf.write("good.txt", REPORT)
+    with pytest.raises(TranscriptError, match=r"bad\.txt: the file is empty"):
+        shelf.build(good, shelf.write("bad.txt", ""))
+    assert shelf.contents() == before
 
 
-def test_nothing_but_bad_files(shelf: Shelf) -> None:
-    bad = shelf.write("bad.txt", b"\0")
-    with pytest.raises(TranscriptError, match=rf"name one to index\. Passed over: {bad}: not a te"):
-        shelf.build_all()
-    assert list(snapshot(shelf.index)) == []
+def test_a_path_that_is_not_there_stops(shelf: Shelf) -> None:
+    with pytest.raises(TranscriptError, match=r"gone\.txt: no such file or folder"):
+        shelf.build(shelf.transcripts / "gone.txt")
+    assert not (shelf.index / "manifest.json").exists()
 
 
-def test_a_file_that_was_named_and_is_gone_goes(shelf: Shelf) -> None:
-    meeting, report = shelf.write("m.txt", MEETING), shelf.write("r.txt", REPORT)
-    shelf.build(meeting, report)
-    report.unlink()
-    told = shelf.build()
-    assert (told.removed, told.unchanged) == (("r",), ("m",))
-    assert told.notes == (f"{report}: the file is gone; its transcript was removed.",)
-    assert shelf.open().sources() == [str(meeting)]
-
-
-def test_a_folder_that_is_not_there_now_keeps_its_transcripts(two: Shelf, tmp_path: Path) -> None:
-    two.transcripts.rename(tmp_path / "unplugged")
-    other = tmp_path / "other.txt"
-    other.write_text(LONG)
-    report = two.build(other)
-    assert (report.added, report.unchanged, report.removed) == (
-        ("other",),
-        ("meeting", "report"),
-        (),
-    )
-    assert report.notes == (f"{two.transcripts} is not there now; what is stored of it was kept.",)
-    (tmp_path / "unplugged").rename(two.transcripts)
-    assert two.build().notes == ()
-
-
-def test_a_folder_within_a_folder_is_read_once(two: Shelf) -> None:
-    two.write("deep/sea.txt", LONG)
-    report = two.build(two.transcripts / "deep", two.transcripts / "deep" / "sea.txt")
-    assert (report.added, report.notes) == (("sea",), ())
-
-
-def test_a_relative_path_is_remembered_as_a_whole_one(
-    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = shelf.write("meeting.txt", MEETING)
-    monkeypatch.chdir(shelf.transcripts)
-    shelf.build(Path("meeting.txt"))
-    monkeypatch.chdir("/")
-    assert shelf.build().unchanged == ("meeting",)
-    assert shelf.open().sources() == [str(file)]
-
-
-# --- Faults of the machine ------------------------------------------------------------------
-
-
-def test_a_fault_while_embedding_leaves_the_index(two: Shelf) -> None:
+def test_an_embedder_that_fails_leaves_the_index_as_it_was(shelf: Shelf) -> None:
     class Broken(BagOfWords):
-        def embed_passages(self, texts, /):
-            raise MemoryError
+        def embed_passages(self, texts: object, /) -> None:  # type: ignore[override]
+            raise IndexFolderError("broken")
 
-    before = snapshot(two.index)
-    with pytest.raises(MemoryError):
-        build(two.index, [], Broken("broken"))
-    assert snapshot(two.index) == before
-    assert two.build().unchanged == ("meeting", "report")
+    shelf.build(shelf.write("a.txt", MEETING))
+    before = shelf.contents()
+    with pytest.raises(IndexFolderError, match="broken"):
+        build(shelf.index, [shelf.write("b.txt", REPORT)], Broken())
+    assert shelf.contents() == before
 
 
-def test_an_index_in_a_file(shelf: Shelf) -> None:
-    file = shelf.write("meeting.txt", MEETING)
-    with pytest.raises(IndexFolderError, match=r"meeting\.txt: the index cannot be written here"):
-        build(file, [file], shelf.embedder)
+def test_progress_is_told(shelf: Shelf) -> None:
+    shelf.write("a.txt", MEETING)
+    shelf.write("b.txt", REPORT)
+    told: list[tuple[str, int, int]] = []
+    build(
+        shelf.index, [shelf.transcripts], shelf.embedder, progress=lambda *step: told.append(step)
+    )
+    assert told == [
+        ("transcripts", 0, 2),
+        ("transcripts", 1, 2),
+        ("transcripts", 2, 2),
+        ("chunks", 0, 2),
+        ("chunks", 2, 2),
+    ]

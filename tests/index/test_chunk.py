@@ -40,6 +40,14 @@ def test_a_window_that_begins_with_a_turn_begins_with_its_label() -> None:
     assert texts("\n".join(turns)) == turns
 
 
+def test_no_window_lies_inside_another() -> None:
+    long = "We talked about it " + "and about it " * 44 + "again."
+    text = "Ann: " + "Yes. " * 39 + f"\n[00:00:05] Project Manager: {long}\n"
+    found = windows(text)
+    assert (found[0].start, found[-1].end) == (0, len(text) - 1)
+    assert [chunk.end for chunk in found] == sorted({chunk.end for chunk in found})
+
+
 def test_windows_overlap_by_whole_sentences() -> None:
     text = "".join(f"This is sentence number {n:04} of the long report. " for n in range(100))
     found = windows(text)
@@ -60,9 +68,9 @@ SENTENCES = st.lists(
     max_size=12,
 )
 TRANSCRIPTS = st.one_of(
-    st.lists(st.tuples(st.sampled_from(["Ada", "Ben Hale"]), SENTENCES), min_size=2, max_size=8).map(
-        lambda turns: "".join(f"{name}: {' '.join(words)}\n" for name, words in turns)
-    ),
+    st.lists(
+        st.tuples(st.sampled_from(["Ada", "Ben Hale"]), SENTENCES), min_size=2, max_size=8
+    ).map(lambda turns: "".join(f"{name}: {' '.join(words)}\n" for name, words in turns)),
     SENTENCES.map("\n".join),
     SENTENCES.map(" ".join),
     st.just(REPORT),

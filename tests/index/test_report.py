@@ -98,6 +98,16 @@ def test_wrapped_lines_are_one_paragraph() -> None:
     assert quoted(text) == [("Jane Doe", "We have\nwon the game,")]
 
 
+@pytest.mark.parametrize(
+    "before",
+    ["Then Jane Doe\nsaid no.", "Then Jane\nDoe said no.", "Jane Doe, the\nmayor, said\nno."],
+)
+def test_a_line_may_break_between_a_name_and_its_verb(before: str) -> None:
+    assert quoted(f'{before}\n\n"We have\nwon the game."\n\nIt rained.\n') == [
+        ("Jane Doe", "We have\nwon the game.")
+    ]
+
+
 def test_headings() -> None:
     assert kinds("# Title\n\nSome text here.\n\n## Part two\n\nMore.\n\nPART THREE\n\nEnd.\n") == [
         ("heading", "# Title"),

@@ -32,7 +32,9 @@ def test_sentences(text: str, expected: list[str]) -> None:
     assert cut(text) == expected
 
 
-@given(st.one_of(st.text(), st.text(st.sampled_from("aB. ?!\n\"'…“”é\u00a0\u2028")), st.text("a .")))
+@given(
+    st.one_of(st.text(), st.text(st.sampled_from("aB. ?!\n\"'…“”é\u00a0\u2028")), st.text("a ."))
+)
 def test_sentences_are_in_order_trimmed_and_hold_every_word(text: str) -> None:
     outside = list(text)
     previous = 0
