@@ -147,7 +147,7 @@ class Answerer:
         name = self._speaker(speaker) if speaker is not None else None
         if transcript is not None:
             self._known(transcript)
-        resolved = resolve(question, history, self._speakers)
+        resolved = resolve(question, [_whole(turn) for turn in history], self._speakers)
         hits = self._retriever.retrieve(Query(resolved, transcript, name), self._policy.passages)
         chunks = [hit.chunk for hit in hits]
         spans = self._reader.read(resolved, [self._passage(chunk) for chunk in chunks])
@@ -242,13 +242,17 @@ def checked(question: str) -> str:
     question = question.strip()
     if not any(map(str.isalnum, question)):
         raise UsageError("the question is empty; ask something in words.")
-    # JSON can spell half a character; nobody can have meant it.
-    question = question.encode("utf-8", "replace").decode()
+    question = _whole(question)
     if len(question) > MAX_QUESTION:
         raise UsageError(
             f"the question has {len(question):,} characters; ask in at most {MAX_QUESTION:,}."
         )
     return question
+
+
+def _whole(text: str) -> str:
+    """JSON can spell half a character, which nobody can have meant: it becomes "?"."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def answer_object(answer: Answer) -> dict[str, Any]:

@@ -65,7 +65,8 @@ def serve(library: Library, host: str, port: int) -> None:
     import uvicorn
 
     app = create_app(library)
-    print(f"On Record is at http://{host}:{port}/ (Ctrl+C stops it).", flush=True)
+    shown = f"[{host}]" if ":" in host else host
+    print(f"On Record is at http://{shown}:{port}/ (Ctrl+C stops it).", flush=True)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
     with suppress(KeyboardInterrupt):
         server.run(sockets=[listener])

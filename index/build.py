@@ -14,7 +14,7 @@ import numpy as np
 from index.chunk import Chunk, chunks, sentence_spans
 from index.embed import Embedder
 from index.errors import DamagedIndexError, TranscriptError, UsageError
-from index.folder import Contents, Folder, Manifest, has_index, publish, writing
+from index.folder import VECTORS, Contents, Folder, Manifest, has_index, publish, writing
 from index.formats import find_files, read_transcript
 from index.store import Vectors
 from index.transcript import Transcript, text_sha256
@@ -165,7 +165,9 @@ class _Sources:
                 kept = [Path(s) for s in self._ids if Path(s).is_relative_to(root)]
                 files.update(dict.fromkeys(kept))
                 found.notes.append(f"{root} is not there now; what is stored of it was kept.")
-        return [file for file in files if str(file) not in found.excluded]
+        wanted = [file for file in files if str(file) not in found.excluded]
+        # Those that are known first: of two with the same text, the known one stays.
+        return sorted(wanted, key=lambda file: str(file) not in self._ids)
 
     @staticmethod
     def _has_files(root: Path) -> bool:
@@ -239,7 +241,7 @@ def _embed(
 
 def _known_vectors(old: Folder | None, embedder: Embedder) -> dict[str, Vectors]:
     """The stored vectors by the sha256 of their chunk's text, where they can be used again."""
-    if old is None or old.manifest.embedder != embedder.identity:
+    if old is None or old.manifest.embedder != embedder.identity or not old.is_intact(VECTORS):
         return {}
     try:
         vectors = old.store().vectors()

@@ -52,6 +52,9 @@ def chunks(transcript: Transcript, spans: Sequence[Span]) -> Iterator[Chunk]:
         following = last + 1
         while following - 1 > first and spans[last][1] - spans[following - 1][0] <= OVERLAP:
             following -= 1
+        # An overlap that leaves no room for the next sentence would only say the same again.
+        while following <= last and spans[last + 1][1] - spans[following][0] > SIZE:
+            following += 1
         first = following
 
 

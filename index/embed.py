@@ -25,6 +25,7 @@ from index.store import Vectors
 
 if TYPE_CHECKING:
     import onnxruntime
+    import torch
     from sentence_transformers import SentenceTransformer
     from tokenizers import Tokenizer
 
@@ -90,12 +91,20 @@ class OnnxEmbedder:
             export(folder)
         from tokenizers import Tokenizer
 
-        about = json.loads((folder / "export.json").read_text())
-        session = open_session(folder / "model.onnx", about["model.onnx"], threads=threads)
-        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        try:
+            about = json.loads((folder / "export.json").read_text(encoding="utf-8"))
+            session = open_session(folder / "model.onnx", about["model.onnx"], threads=threads)
+            tokenizer = Tokenizer.from_str((folder / "tokenizer.json").read_text(encoding="utf-8"))
+            identity = Identity(**about["identity"])
+        except OnRecordError:
+            raise
+        except Exception as error:  # what tokenizers raises has no class of its own
+            raise OnRecordError(
+                f"{folder}: the exported model is damaged; delete the folder and it is made again."
+            ) from error
         tokenizer.enable_truncation(MAX_TOKENS)
         tokenizer.no_padding()
-        return cls(session, tokenizer, Identity(**about["identity"]))
+        return cls(session, tokenizer, identity)
 
     @property
     def identity(self) -> Identity:
@@ -230,6 +239,16 @@ def export(folder: Path) -> None:
 
     transformer: Any = load_transformer(str(weights))[0]
     encoder = Encoder(transformer.auto_model)
+    try:
+        _export_to(folder, encoder, weights)
+    except OSError as error:
+        raise OnRecordError(
+            f"{folder.parent}: the exported model cannot be kept there ({error}); "
+            "free some space, or set ONRECORD_CACHE to a folder that can be written."
+        ) from error
+
+
+def _export_to(folder: Path, encoder: torch.nn.Module, weights: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         made = Path(temporary) / "made"

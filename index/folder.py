@@ -17,7 +17,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -112,10 +112,13 @@ class Summary:
 class Folder:
     """An open version of an index. Safe to share between threads: nothing in it changes."""
 
-    def __init__(self, path: Path, manifest: Manifest, connection: sqlite3.Connection) -> None:
+    def __init__(
+        self, path: Path, manifest: Manifest, connection: sqlite3.Connection, vectors: bytes
+    ) -> None:
         self.path = path
         self.manifest = manifest
         self._connection = connection
+        self._vectors = vectors  # read at once: a newer version may remove the file
         self.transcript = lru_cache(maxsize=64)(self._transcript)
 
     @classmethod
@@ -129,7 +132,8 @@ class Folder:
             manifest = read_manifest(path)
             try:
                 _check_files(path, manifest)
-                return cls(path, manifest, _open_database(path / manifest.folder / DATABASE))
+                connection = _open_database(path / manifest.folder / DATABASE)
+                return cls(path, manifest, connection, _read(path / manifest.folder / VECTORS))
             except DamagedIndexError:
                 # Between the two reads a newer version may have taken the place of this one.
                 if attempt == 2 or read_manifest(path).generation == manifest.generation:
@@ -149,7 +153,7 @@ class Folder:
             manifest = Manifest(
                 FORMAT, "", _generation(version), "", nobody, {}, {"chunks": count}, {}
             )
-            return cls(path, manifest, connection)
+            return cls(path, manifest, connection, b"")
         return None
 
     def close(self) -> None:
@@ -177,8 +181,8 @@ class Folder:
         """The vectors. Raises IndexFolderError where they do not fit the chunks."""
         file = self.path / self.manifest.folder / VECTORS
         try:
-            store = FaissStore.from_bytes(file.read_bytes())
-        except (OSError, ValueError) as error:
+            store = FaissStore.from_bytes(self._vectors)
+        except ValueError as error:
             raise _damaged(file) from error
         if len(store) != self.manifest.counts["chunks"]:
             raise DamagedIndexError(
@@ -279,11 +283,16 @@ class Folder:
         )
         return int(rows[0][0])
 
+    def is_intact(self, name: str) -> bool:
+        """Whether a file of this version still has the sha256 it was published with."""
+        facts = self.manifest.files.get(name, {})
+        data = self._vectors if name == VECTORS else _read(self.path / self.manifest.folder / name)
+        return hashlib.sha256(data).hexdigest() == facts.get("sha256")
+
     def prove(self) -> Iterator[str]:
         """Every fault found in the stored files, offsets and hashes; none means all hold."""
-        for name, facts in self.manifest.files.items():
-            data = (self.path / self.manifest.folder / name).read_bytes()
-            if hashlib.sha256(data).hexdigest() != facts["sha256"]:
+        for name in self.manifest.files:
+            if not self.is_intact(name):
                 yield f"{name}: its sha256 is not the manifest's"
         try:
             yield from self._prove_rows()
@@ -294,8 +303,10 @@ class Folder:
         for (transcript_id,) in self.execute("SELECT id FROM transcripts ORDER BY id"):
             try:
                 transcript = self._transcript(transcript_id)
-            except (ValueError, DamagedIndexError) as error:
-                yield f"{transcript_id}: its text or segments are not as indexed ({error})"
+            except ValueError as error:
+                yield str(error)
+            except DamagedIndexError:
+                yield f"{transcript_id}: its text is not the one that was indexed"
             else:
                 yield from self._prove_spans(transcript)
         words = self.execute("SELECT count(*) FROM words_docsize")[0][0]
@@ -383,6 +394,8 @@ def publish(path: Path, contents: Contents) -> Manifest:
         (path / (MANIFEST + ".new")).replace(path / MANIFEST)
     except (OSError, sqlite3.Error) as error:
         shutil.rmtree(target, ignore_errors=True)
+        with suppress(OSError):
+            (path / (MANIFEST + ".new")).unlink(missing_ok=True)
         raise IndexFolderError(
             f"{path}: the index could not be written ({error}); free some space or mend the "
             "folder's permissions and run it again. What was stored is as it was."
@@ -439,6 +452,13 @@ def _check_files(path: Path, manifest: Manifest) -> None:
                 f"{file} has {size} bytes where {facts.get('bytes')} were written; "
                 "run `onrecord index` to make it again."
             )
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise _damaged(file) from error
 
 
 def _encodes(text: str) -> bool:

@@ -22,6 +22,11 @@ _TITLES = (
     "chairman chairwoman chair commissioner councillor premier deputy former spokesman "
     "spokeswoman spokesperson adviser aide minister leader ceo us u.s. uk eu"
 ).split()
+# Words that open a sentence with a capital and are no part of the name after them.
+_OPENERS = frozenset(
+    "then and but so yet when while as after before later meanwhile however although though "
+    "today yesterday now still once if for in on at the a an this that here there".split()
+)
 _VERBS = (
     "say says said saying tell tells told telling add adds added adding state states stated "
     "stating confirm confirms confirmed confirming call calls called calling argue argues argued "
@@ -65,7 +70,8 @@ class Mention:
 
 def attribute(text: str, segments: Sequence[Segment]) -> list[Segment]:
     """The segments with the speakers of quoted speech filled in where they can be told."""
-    people = People.found_in(text, segments)
+    flat = text.replace("\n", " ")  # a wrapped line may break a name; offsets stay
+    people = People.found_in(flat, segments)
     result: list[Segment] = []
     speaker: str | None = None
     for position, segment in enumerate(segments):
@@ -133,6 +139,8 @@ class People:
 def _without_titles(words: list[str]) -> tuple[list[str], bool]:
     """The words after the last title among them, and whether there was one."""
     words = [word.rstrip(".") if len(word) > 2 else word for word in words]
+    while words and words[0].lower() in _OPENERS:
+        words.pop(0)
     titles = [n for n, word in enumerate(words) if word.lower() in _TITLES]
     if not titles:
         return words, False
@@ -186,7 +194,7 @@ def _narration_at(segments: Sequence[Segment], position: int) -> Segment | None:
 
 
 def _sentences(text: str, segment: Segment) -> list[str]:
-    return _SENTENCE.split(text[segment.start : segment.end])
+    return _SENTENCE.split(text[segment.start : segment.end].replace("\n", " "))
 
 
 def _candidates(stretch: str, people: People, he: str | None) -> list[str]:

@@ -13,14 +13,14 @@ _NUMBER_WORD = (
 )
 _NUMBER = rf"(?:[$€£]?\d[\d,.]*\d|[$€£]?\d|\b{_NUMBER_WORD}\b)"
 _CAPITAL = r"(?:[A-Z][\w’'-]*|U-S)"
-_NAME = rf"{_CAPITAL}(?: (?:(?:of|the|for|and) )?{_CAPITAL})*"
+_NAME = rf"{_CAPITAL}(?: (?:(?:of the|of|the|for|and) )?{_CAPITAL})*"
 _JOINED = rf"(?:the )?{_NAME}(?:(?:, | and | or |, and |, or )(?:the )?{_NAME})*"
 
 _PATTERNS: dict[Kind, str] = {
     "how_many": rf"(?:(?:over|more than|less than|about|around|nearly|almost|at least|at most|"
     rf"some|up to|every single|only) )*{_NUMBER}(?:[ -]{_NUMBER})*(?: percent|%)?"
     rf"(?: and a (?:half|quarter))?(?: (?:[a-z]+ ){{0,2}}(?:hours?|minutes?|days?|weeks?|months?|"
-    rf"years?|dollars|people|calls|times|percent|[a-z]+s))?"
+    rf"years?|dollars|people|calls|times|percent|[a-z]+s)\b)?"
     rf"|much more(?: than [^.,;]+)?|as (?:much|many) as [^.,;]+|as needed|every (?:single )?\w+",
     "when": r"(?:back )?(?:in|since|until|by) (?:\d{4}|(?:January|February|March|April|May|June|"
     r"July|August|September|October|November|December)(?: \d{4})?)"
@@ -29,7 +29,7 @@ _PATTERNS: dict[Kind, str] = {
     r"|at any time|as needed|in the (?:near )?future|every (?:single )?\w+|immediately|today|"
     r"tomorrow|yesterday|(?:last|next|this) (?:week|month|year|\w+day)|\b\d{4}\b"
     r"|\d{1,2}(?::\d\d)? ?(?:am|pm|o'clock)|for now",
-    "where": rf"(?:in|at|from|near|outside|inside|on|including|to) (?P<x>{_JOINED})"
+    "where": rf"\b(?:in|at|from|near|outside|inside|on|including|to) (?P<x>{_JOINED})"
     r"|(?:out of|from) (?P<y>(?:our|its|their|his|her)(?: \w+){1,2})",
     "who": rf"(?:(?:a|an|the) )?{_JOINED}",
     "why": r"(?:because|since|citing|so that|in order to|due to|thanks to|as a result of|"

@@ -31,6 +31,7 @@ NOT_TRANSCRIPTS = {"readme", "license", "licence", "changelog", "contributing", 
 
 # More control characters than this among the first bytes, and it is no text.
 BINARY_SHARE = 0.02
+WESTERN_BONUS = 0.1  # of charset-normalizer's measure of disorder, 0 to 1
 _CONTROL = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b"))
 _DATE = re.compile(r"(?<!\d)(\d{4})-?(0[1-9]|1[0-2])-?(0[1-9]|[12]\d|3[01])(?!\d)")
 
@@ -128,7 +129,7 @@ def decode(data: bytes, name: str) -> Decoded:
     best = from_bytes(head).best()
     # A few accents tell Western from Central European badly: most such files are Western.
     western = from_bytes(head, cp_isolation=["cp1252"]).best()
-    if western and best and western.chaos <= best.chaos:
+    if western and best and western.chaos <= best.chaos + WESTERN_BONUS:
         best = western
     encoding = best.encoding if best else "cp1252"
     try:

@@ -46,7 +46,9 @@ class Line:
 
 def parse(text: str) -> Sequence[Segment] | None:
     """The segments of a labelled transcript, or None where the lines carry no labels."""
-    roles = {role for role in _ROLES if len(re.findall(rf"(?mi)^\W*{role}\b[^:\n]*:", text)) > 1}
+    roles = {
+        role for role in _ROLES if len(re.findall(rf"(?mi)^[ \t*\[(]*{role}\b[^:\n]*:", text)) > 1
+    }
     lines = _lines(text, _FIELDS - roles)
     names = Counter(line.name for line in lines if line.name)
     timed = sum(line.time is not None for line in lines)

@@ -79,6 +79,8 @@ def test_who_is_named(question: str, people: list[str]) -> None:
          "What did Trump say about sanctions?"),
         (["What did Trump say about the ceasefire?"], "and sanctions?",
          "What did Trump say about sanctions?"),
+        (["What did Trump say about the ceasefire?"], "And the sanctions?",
+         "What did Trump say about the sanctions?"),
         # a bare question word
         (["Was Amnesty banned?"], "Why?", "Why: Was Amnesty banned?"),
         (["Will they meet?"], "and where?", "And where: Will they meet?"),
@@ -91,6 +93,13 @@ def test_who_is_named(question: str, people: list[str]) -> None:
         (["What did Putin say?", "How long did it take?"], "And did he thank anyone?",
          "And did Putin thank anyone?"),
         (["Did Trump call Putin?"], "What did he say?", "What did Putin say?"),
+        (["What did Putin say?", "What did Trump say?", "How long was it?"], "Was he angry?",
+         "Was Trump angry?"),
+        (["What did Trump say about the war?"], "And why did he say that?",
+         "And why did Trump say that?"),
+        # "her" is not possessive before every word
+        (["What did Putin say?"], "Who met her in Kyiv?", "Who met Putin in Kyiv?"),
+        (["What did Putin say?"], "Who met her father?", "Who met Putin's father?"),
     ],
 )  # fmt: skip
 def test_follow_ups(history: list[str], question: str, resolved: str) -> None:

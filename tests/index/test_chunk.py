@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,7 +54,7 @@ def test_windows_overlap_by_whole_sentences() -> None:
     text = "".join(f"This is sentence number {n:04} of the long report. " for n in range(100))
     found = windows(text)
     assert len(found) > 5
-    for one, following in zip(found, found[1:], strict=False):
+    for one, following in pairwise(found):
         assert one.start < following.start < one.end < following.end
         assert 0 < one.end - following.start <= OVERLAP
         assert text[following.start :].startswith("This is sentence")
@@ -88,7 +90,7 @@ def test_windows_cover_every_sentence_and_are_not_too_long(text: str) -> None:
         assert chunk.end - chunk.start <= max(SIZE, LONGEST + LONGEST_LABEL)
     for start, end in spans:
         assert any(chunk.start <= start and end <= chunk.end for chunk in found)
-    for one, following in zip(found, found[1:], strict=False):
+    for one, following in pairwise(found):
         assert one.start < following.start
         assert one.end < following.end
         assert one.end - following.start <= OVERLAP

@@ -74,8 +74,7 @@ def test_what_is_no_text_is_refused_by_name(data: bytes, complaint: str) -> None
 def test_any_bytes_are_decoded_or_refused(data: bytes) -> None:
     try:
         text = decode(data, "a.txt").text
-    except TranscriptError as error:
-        assert str(error).startswith("a.txt: ")
+    except TranscriptError:
         return
     assert "\r" not in text
     assert not text.startswith("\ufeff")
