@@ -152,7 +152,7 @@ class Answerer:
         chunks = [hit.chunk for hit in hits]
         spans = self._reader.read(resolved, [self._passage(chunk) for chunk in chunks])
         found = self._quotes(chunks, spans, name)
-        confidence = 1 / (1 + math.exp(-found[0].score)) if found else 0.0
+        confidence = 1 / (1 + math.exp(min(700, -found[0].score))) if found else 0.0
         answered = bool(found) and confidence >= self._policy.threshold
         return Answer(
             question=question,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
-from app.answer import Answer
+from app.answer import MAX_QUESTION, Answer
 from app.page import markup
 from app.page.markup import Reference, Summary
 from index.errors import OnRecordError
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 PAGE = Path(__file__).parent / "page"
-MOST_CHARACTERS = 1_000
 EXAMPLES = 4
 BROKEN = "Something went wrong while looking for an answer. The details are in the server's log."
 
@@ -176,7 +175,7 @@ def create_chat(library: Library, /) -> gr.Blocks:
                         placeholder="Ask what was said…",
                         lines=1,
                         max_lines=5,
-                        max_length=MOST_CHARACTERS,
+                        max_length=MAX_QUESTION,
                         autofocus=True,
                         scale=1,
                     )

@@ -16,6 +16,9 @@ from index.keyword import STOP_WORDS
 MOST = 4
 SPEAKERS = 8  # looked at, those who say most first
 TOPICS = 4  # tried for each
+_EMPTY = STOP_WORDS | frozenset(
+    "bit case course fact heads kind lot part sort thing very way".split()
+)
 
 # A thing is named by an article and one or two words, up to where the phrase plainly ends.
 _THING = re.compile(
@@ -49,7 +52,7 @@ def topics(folder: Folder, speaker: str | None) -> list[str]:
     counts: Counter[str] = Counter()
     for words in folder.words_of(speaker):
         for thing in _THING.findall(words):
-            if not any(word in STOP_WORDS for word in thing.split()[1:]):
+            if not any(word in _EMPTY for word in thing.split()[1:]):
                 counts[thing] += 1
     # Long words tell more than short ones; ties go to the first that was said.
     ranked = sorted(counts, key=lambda thing: -counts[thing] * min(len(thing), 16))

@@ -46,6 +46,7 @@ _WH = frozenset(
 )
 
 
+_ARTICLES = frozenset("The A An That This".split())
 _NO_NOUN = frozenset(
     "in on at to for with about from by and or when before after that if as again yet today of "
     "during while because so but into over then there now not".split()
@@ -111,7 +112,7 @@ def resolve(question: str, history: Sequence[str], speakers: Sequence[str]) -> s
     if bare:
         return f"{bare['x'].strip().capitalize()}: {before}"
     swap = _WHAT_ABOUT.fullmatch(question) or _AND_X.fullmatch(question)
-    if swap and swap["x"].split()[0].capitalize() in _WH:
+    if swap and swap["x"].split()[0].capitalize() in _WH - _ARTICLES:
         swap = None  # "And did he ...?" is a whole question
     if swap:
         return _swapped(before, swap["x"].strip(), speakers) or question

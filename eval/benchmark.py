@@ -98,7 +98,7 @@ def _sentences() -> list[str]:
     for file in find_files(seeds_folder()):
         transcript, _ = read_transcript(file, file.stem)
         spans = sentence_spans(transcript)
-        sentences += [transcript.text[a:b] for a, b in spans if 90 <= b - a <= 220]
+        sentences += [transcript.text[a:b] for a, b in spans if 100 <= b - a <= 300]
     # Told apart by a number, so that no two are alike.
     repeats = -(-TEXTS // len(sentences))
     return [f"{n}: {s}" for n in range(repeats) for s in sentences][:TEXTS]
@@ -110,6 +110,7 @@ def _tokens(texts: list[str]) -> float:
     from index.embed import default_weights
 
     tokenizer = Tokenizer.from_file(str(default_weights() / "tokenizer.json"))
+    tokenizer.no_padding()
     return sum(len(encoding.ids) for encoding in tokenizer.encode_batch(texts)) / len(texts)
 
 

@@ -35,7 +35,7 @@ _PATTERNS: dict[Kind, str] = {
     "why": r"(?:because|since|citing|so that|in order to|due to|thanks to|as a result of|"
     r"the reason is(?: that)?) (?P<x>[^.;]+)",
 }
-_COMPILED = {kind: re.compile(pattern) for kind, pattern in _PATTERNS.items()}
+_COMPILED = {kind: re.compile(rf"(?<!\w)(?:{pattern})") for kind, pattern in _PATTERNS.items()}
 _LEAD = re.compile(
     r"(?:(?:And|But|So|First|Again|Meanwhile|Well|Yeah|Now|In a separate development),? )+"
 )

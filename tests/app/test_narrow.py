@@ -46,9 +46,10 @@ def answer(question: str, sentence: str) -> str:
         ("What will happen?", "I think something is going to happen.",
          "something is going to happen"),
         ("How many came?", "It was a feast; 5,000 young people came.", "5,000 young people"),
-        ("How many gave one?", "Both leaders addressed one another.", "Both leaders"),
         ("Who was it?", "It was Ada Okafor who called.", "Ada Okafor"),
         ("When was it?", "It was closed after the flood, they say.", "after the flood"),
+        ("When was it?", "Thereafter the pier was closed in 2019.", "in 2019"),
+        ("Who paid?", "More than Europe paid.", "Europe"),
         ("What was it?", "And very important.", "very important"),
         ("What?", "?!", "?!"),
         ("What was said?", "Yes.", "Yes"),
@@ -93,8 +94,8 @@ def test_no_word_is_cut(kind: Kind, seed: Transcript) -> None:
 
 
 PIECES = st.sampled_from(
-    ["in ", "Rome", " and ", "2022", "because ", "the ", "half ", "one ", "before ", ", ", ". ", "A",
-     " said that ", "I think ", "And ", "$", "%", "字", "\n", "x", "So, "]
+    ["in ", "Rome", " and ", "2022", "because ", "the ", "half ", "one ", "before ", ", ", ". ",
+     "A", " said that ", "I think ", "And ", "$", "%", "字", "\n", "x", "So, "]
 )  # fmt: skip
 
 

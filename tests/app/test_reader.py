@@ -9,6 +9,8 @@ import math
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.reader import Passage, Reader, Sentence
 from app.reader.evidence import EvidenceReader
@@ -126,9 +128,7 @@ def test_a_sentence_is_embedded_once_over_many_questions() -> None:
     assert len(of_the_passage) == len(set(of_the_passage))
 
 
-WORDS = st.sampled_from(
-    ["Rome", " in ", "Yes. ", "every hour. ", "5,000 ", "because ", "\n", "🙂", "\u0301", "橋", "¿", "Dr. "]
-)
+WORDS = st.sampled_from(["Rome", " in ", "Yes. ", "5,000 ", "because ", "\n", "🙂", "\u0301", "橋"])
 ANY_TEXT = st.one_of(st.text(max_size=80), st.lists(WORDS, max_size=12).map("".join))
 
 

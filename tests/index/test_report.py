@@ -141,6 +141,7 @@ def test_unpunctuated_lines_are_not_all_headings() -> None:
             ["Jane Doe"] * 2,
         ),
         ('Anna van Rijn said: "We won the big game."', ["Anna van Rijn"]),
+        ('On Monday Jane Doe said: "We won the big game."', ["Jane Doe"]),
         ('Jane Doe told Tom Hale: "We won the big game."', [None]),
         ('Jane Doe was told by Tom Hale: "We won the big game."', [None]),
         ('Nobody was there.\n"We won the big game."\n', [None]),
@@ -169,12 +170,15 @@ def test_the_narration_tells_the_speaker(text: str, speakers: list[str | None]) 
          "I do not think so.", "Tom Hale"),
         ('Jane Doe said: "It is over now."\nCaptain Tom Hale came. "I do not think so," he said.',
          "I do not think so,", "Tom Hale"),
+        ('Jane Doe said little. Tom Hale was angry.\n"I do not think so," he said.',
+         "I do not think so,", "Tom Hale"),
         ('Mr Smith and Ms Jones said they agree.\n"We agree on all of it."\n',
          "We agree on all of it.", None),
         ('A spokesman for Mayor Jane Doe said it was over. "It is over for us all."',
          "It is over for us all.", None),
     ],
-    ids=["two in a line", "before and after", "twice before", "he who came", "both", "spokesman"],
+    ids=["two in a line", "before and after", "twice before", "he who came", "he who was angry",
+         "both", "spokesman"],
 )  # fmt: skip
 def test_nobody_is_given_the_words_of_another(text: str, words: str, speaker: str | None) -> None:
     """To leave the speaker open is allowed, to name another person is not."""
