@@ -20,8 +20,8 @@ from eval.questions import load
 if TYPE_CHECKING:
     from app.assemble import Library
 
-ROUNDS = 5
-TEXTS = 384
+ROUNDS = 3
+TEXTS = 1240
 ONRECORD = [sys.executable, "-m", "app"]
 
 

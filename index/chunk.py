@@ -53,9 +53,14 @@ def chunks(transcript: Transcript, spans: Sequence[Span]) -> Iterator[Chunk]:
         while following - 1 > first and spans[last][1] - spans[following - 1][0] <= OVERLAP:
             following -= 1
         # An overlap that leaves no room for the next sentence would only say the same again.
-        while following <= last and spans[last + 1][1] - spans[following][0] > SIZE:
+        while following <= last and _reach(spans[last + 1], spans[following], leads) > SIZE:
             following += 1
         first = following
+
+
+def _reach(last: Span, first: Span, leads: dict[int, int]) -> int:
+    """How long a window from one sentence, with its label, to another would be."""
+    return last[1] - leads.get(first[0], first[0])
 
 
 def _leads(transcript: Transcript) -> dict[int, int]:

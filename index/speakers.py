@@ -25,7 +25,9 @@ _TITLES = (
 # Words that open a sentence with a capital and are no part of the name after them.
 _OPENERS = frozenset(
     "then and but so yet when while as after before later meanwhile however although though "
-    "today yesterday now still once if for in on at the a an this that here there".split()
+    "today yesterday now still once if for in on at the a an this that here there monday tuesday "
+    "wednesday thursday friday saturday sunday january february march april may june july august "
+    "september october november december".split()
 )
 _VERBS = (
     "say says said saying tell tells told telling add adds added adding state states stated "
@@ -158,7 +160,13 @@ def _speaker_of(
     named_inside = {mention.name for mention in people.mentions(quotation)}
     for stretch, before in _attributions(text, segments, position):
         met = people.mentions(before)
-        candidates = _candidates(stretch, people, met[-1].name if met else previous)
+        he = met[-1].name if met else previous
+        strangers = [found for found in _PERSON.finditer(before) if " " in found.group()]
+        if strangers and (not met or strangers[-1].start() > met[-1].start):
+            he = None  # somebody was named since of whom nothing is known
+        if he is None and before and _PRONOUN.search(stretch):
+            return None
+        candidates = _candidates(stretch, people, he)
         if candidates:
             left = [name for name in candidates if name not in named_inside]
             return left[0] if len(left) == 1 else None
@@ -178,7 +186,8 @@ def _attributions(text: str, segments: Sequence[Segment], position: int) -> list
     if before and "\n" in text[before.end : here.start]:
         # The lines before it, the last sentence first, unless its own line goes on to tell.
         earlier = [(sentence, "") for sentence in _sentences(text, before)[::-1]]
-        return [(_sentences(text, after)[0], ""), *earlier] if after else earlier
+        told = text[before.start : before.end].replace("\n", " ")
+        return [(_sentences(text, after)[0], told), *earlier] if after else earlier
     lead = _sentences(text, before)[-1] if before else ""
     # "...," said X. Else X said: "...". A comma inside the quotation points behind it.
     points_back = text[here.start : here.end].endswith((",", "?", "!")) and not lead.endswith(":")

@@ -67,7 +67,11 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         file.write_bytes(b"model")
         return "hash"
 
-    encoder = [SimpleNamespace(auto_model=torch.nn.Identity())]
+    class Bert(torch.nn.Identity):
+        def set_attn_implementation(self, name: str) -> None:
+            assert name == "eager"
+
+    encoder = [SimpleNamespace(auto_model=Bert())]
     monkeypatch.setattr(embed, "load_transformer", lambda model: encoder)
     monkeypatch.setattr(embed, "export_int8", export_int8)
 
