@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -178,25 +179,40 @@ class Answerer:
     def _quotes(
         self, chunks: Sequence[Chunk], spans: Sequence[Sequence[Span]], speaker: str | None
     ) -> list[Quote]:
-        """The best quote of each sentence, best first; overlapping chunks give it once."""
-        best: dict[tuple[str, int], Quote] = {}
+        """The quotes of all spans, best first; of those that overlap, the best alone."""
+        quotes = []
         for chunk, its_spans in zip(chunks, spans, strict=True):
             transcript = self._folder.transcript(chunk.transcript_id)
-            for span in its_spans:
-                quote = self._quote(transcript, chunk.start + span.start, chunk.start + span.end,
-                                    span.score)  # fmt: skip
-                if speaker and (quote.speaker is None or quote.speaker.name != speaker):
-                    continue
-                place = (transcript.id, quote.start)
-                if place not in best or best[place].score < quote.score:
-                    best[place] = quote
-        return sorted(best.values(), key=lambda q: (-q.score, q.source.id, q.start))
+            quotes += [
+                self._quote(transcript, chunk.start + span.start, chunk.start + span.end, span.score)
+                for span in its_spans
+            ]
+        kept: dict[str, list[Quote]] = defaultdict(list)
+        found = []
+        for quote in sorted(quotes, key=lambda q: (-q.score, q.source.id, q.start, q.answer_start)):
+            if speaker and (quote.speaker is None or quote.speaker.name != speaker):
+                continue
+            others = kept[quote.source.id]
+            if all(quote.end <= other.start or other.end <= quote.start for other in others):
+                others.append(quote)
+                found.append(quote)
+        return found
 
     def _quote(self, transcript: Transcript, start: int, end: int, score: float) -> Quote:
-        """The span [start, end) of a transcript, shown in its whole sentence or sentences."""
+        """The span [start, end) of a transcript, shown in its whole sentence or sentences.
+
+        A span in the label of a turn ("Who said so?") is shown with the turn's first sentence,
+        and is that speaker's.
+        """
         sentences = self._folder.sentences(transcript.id, start, end)
-        shown = min([start, *(a for a, _ in sentences)]), max([end, *(b for _, b in sentences)])
+        if not sentences:
+            turn = transcript.segment_after(end)
+            sentences = turn and self._folder.sentences(transcript.id, turn.start, turn.start + 1)
+        shown = start, end
         segment = transcript.segment_at(start)
+        if sentences:
+            shown = min(start, sentences[0][0]), max(end, sentences[-1][1])
+            segment = segment or transcript.segment_at(sentences[0][0])
         text = transcript.text
         return Quote(
             source=Source(transcript.id, transcript.title, transcript.sha256, transcript.date),

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 import numpy as np
 
 from index.errors import OnRecordError
-from index.onnx import by_length, export_int8, open_session, padded
+from index.onnx import by_length, export_onnx, open_session, padded, quantize
 from index.store import Vectors
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import torch
     from sentence_transformers import SentenceTransformer
     from tokenizers import Tokenizer
+    from transformers import BertModel
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 # The weights of the original, sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0).
@@ -175,7 +176,7 @@ class SentenceTransformerEmbedder:
 
 
 # Part of the identity: raise the number when the export changes its vectors.
-EXPORT_FORM = "onnx-int8-1"
+EXPORT_FORM = "onnx-int8-2"
 
 
 def default_weights() -> Path:
@@ -223,7 +224,7 @@ def export(folder: Path) -> None:
     import torch
 
     class Encoder(torch.nn.Module):
-        def __init__(self, bert: torch.nn.Module) -> None:
+        def __init__(self, bert: BertModel) -> None:
             super().__init__()
             self.bert = bert
 
@@ -238,8 +239,6 @@ def export(folder: Path) -> None:
             return torch.nn.functional.normalize(mean, dim=1)
 
     transformer: Any = load_transformer(str(weights))[0]
-    # Plainly written attention traces to a graph that runs faster than the fused kernel's.
-    transformer.auto_model.set_attn_implementation("eager")
     encoder = Encoder(transformer.auto_model)
     try:
         _export_to(folder, encoder, weights)
@@ -250,14 +249,14 @@ def export(folder: Path) -> None:
         ) from error
 
 
-def _export_to(folder: Path, encoder: torch.nn.Module, weights: Path) -> None:
+def _export_to(folder: Path, encoder: Any, weights: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         made = Path(temporary) / "made"
         made.mkdir()
-        digest = export_int8(
-            encoder, ["input_ids", "attention_mask"], "embedding", made / "model.onnx"
-        )
+        full = Path(temporary) / "full.onnx"
+        export_onnx(encoder, encoder.bert, ["input_ids", "attention_mask"], "embedding", full)
+        digest = quantize(full, made / "model.onnx")
         shutil.copyfile(weights / "tokenizer.json", made / "tokenizer.json")
         about = {
             "identity": asdict(Identity(DEFAULT_MODEL, DEFAULT_SHA256, EXPORT_FORM, 384)),

@@ -18,6 +18,7 @@ from index.errors import OnRecordError
 if TYPE_CHECKING:
     import onnxruntime
     import torch
+    from transformers import BertModel
 
 Tokens = NDArray[np.int64]
 
@@ -61,32 +62,63 @@ def padded(rows: Sequence[Sequence[int]]) -> Tokens:
     return array
 
 
-def export_int8(model: torch.nn.Module, inputs: Sequence[str], output: str, file: Path) -> str:
-    """Export a module of int64 inputs of shape (batch, tokens) to int8 ONNX; gives its sha256.
+def export_onnx(
+    model: torch.nn.Module, bert: BertModel, inputs: Sequence[str], output: str, file: Path
+) -> None:
+    """Export a module around `bert` to fp32 ONNX, attention, GELU and normalization fused.
 
-    Weights are int8 per channel, activations are quantized as they come (onnxruntime's
-    dynamic quantization). An fp32 file stands beside `file` while this runs.
+    The module's inputs are int64 of shape (batch, tokens).
     """
     import torch
-    from onnxruntime.quantization import QuantType, quantize_dynamic
+    from onnxruntime.transformers.fusion_options import FusionOptions
+    from onnxruntime.transformers.optimizer import optimize_model
 
-    example = tuple(torch.ones(2, 16, dtype=torch.int64) for _ in inputs)
-    full = file.with_suffix(".fp32.onnx")
+    # Plainly written attention is what the fusion knows.
+    bert.set_attn_implementation("eager")
     axes = {name: {0: "batch", 1: "tokens"} for name in inputs}
+    fusion = FusionOptions("bert")
+    fusion.enable_embed_layer_norm = False  # it wants other inputs than these
     with _quiet():
         # The tracing exporter: its graph quantizes better than the newer one's.
         torch.onnx.export(
             model.eval(),
-            example,
-            str(full),
+            tuple(torch.ones(2, 16, dtype=torch.int64) for _ in inputs),
+            str(file),
             input_names=list(inputs),
             output_names=[output],
             dynamic_axes={**axes, output: {0: "batch"}},
             opset_version=17,
             dynamo=False,
         )
-        quantize_dynamic(full, file, per_channel=True, weight_type=QuantType.QInt8)
-    full.unlink()
+        fused = optimize_model(
+            str(file),
+            model_type="bert",
+            num_heads=bert.config.num_attention_heads,
+            hidden_size=bert.config.hidden_size,
+            optimization_options=fusion,
+            opt_level=0,
+        )
+        fused.save_model_to_file(str(file))
+
+
+def quantize(full: Path, file: Path) -> str:
+    """Make the int8 model `file` of the fp32 one `full`; gives the new file's sha256.
+
+    Weights are int8 per channel, activations are quantized as they come (onnxruntime's
+    dynamic quantization).
+    """
+    from onnx import TensorProto
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    with _quiet():
+        quantize_dynamic(
+            full,
+            file,
+            per_channel=True,
+            weight_type=QuantType.QInt8,
+            # Fused nodes do not say what they give.
+            extra_options={"DefaultTensorType": TensorProto.FLOAT},
+        )
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 

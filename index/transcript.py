@@ -7,6 +7,7 @@ Reading files is in `formats`, telling who speaks in `speakers`.
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -70,17 +71,13 @@ class Transcript:
 
     def segment_at(self, offset: int) -> Segment | None:
         """The segment that covers `offset`, or None (between two segments)."""
-        low, high = 0, len(self.segments)
-        while low < high:
-            middle = (low + high) // 2
-            segment = self.segments[middle]
-            if offset < segment.start:
-                high = middle
-            elif offset >= segment.end:
-                low = middle + 1
-            else:
-                return segment
-        return None
+        segment = self.segment_after(offset)
+        return segment if segment and segment.start <= offset else None
+
+    def segment_after(self, offset: int) -> Segment | None:
+        """The first segment that ends after `offset`; None behind the last one."""
+        n = bisect_right(self.segments, offset, key=lambda segment: segment.end)
+        return self.segments[n] if n < len(self.segments) else None
 
 
 def text_sha256(text: str) -> str:

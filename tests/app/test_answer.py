@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -113,9 +113,35 @@ def test_narration_has_no_speaker_and_a_quotation_its_own(aimed: Callable[..., A
     assert quoted.text == "It will carry bicycles free."
 
 
-def test_words_of_no_segment_are_shown_as_they_are(aimed: Callable[..., Answerer]) -> None:
-    (quote,) = aimed(meeting("Ben Lindqvist", nth=2)).ask("Who?").quotes
-    assert (quote.text, quote.answer, quote.speaker) == ("Ben Lindqvist", "Ben Lindqvist", None)
+def test_a_label_is_shown_with_its_turn_and_is_its_speakers(
+    aimed: Callable[..., Answerer],
+) -> None:
+    (quote,) = aimed(meeting("Ben Lindqvist", nth=2)).ask("Who says that the county pays?").quotes
+    assert quote.answer == "Ben Lindqvist"
+    assert quote.text == (
+        "Ben Lindqvist: The county pays for the lighthouse, because the harbour belongs to it."
+    )
+    assert quote.speaker == Speaker("Ben Lindqvist", "label")
+    assert quote.said_at == (62.0, 80.0)
+
+
+def test_a_label_and_the_words_behind_it_are_one_quote(aimed: Callable[..., Answerer]) -> None:
+    label, words = meeting("Ben Lindqvist", nth=2), meeting("The county pays", 2.9)
+    (quote,) = aimed(label, words).ask("Who pays?").quotes
+    assert quote.answer == "Ben Lindqvist"
+
+
+def test_a_mark_behind_the_last_segment_is_shown_as_it_is(shelf: Shelf) -> None:
+    shelf.write("m.txt", "Ada: Yes.\nBen: No.\n***\n")
+    shelf.build_all()
+    folder = shelf.open()
+    everything = Everything(folder)
+    end = len(folder.transcript("m").text)
+    chunk = replace(everything.chunks[-1], end=end)
+    everything.chunks[-1] = chunk
+    reader = Marker(everything, ("m", end - 4, end - 1, 4.0))
+    (quote,) = Answerer(folder, everything, reader, Policy()).ask("What stands there?").quotes
+    assert (quote.text, quote.speaker) == ("***", None)
 
 
 @pytest.mark.parametrize("words", [MEETING[:12], MEETING[-5:]])

@@ -63,17 +63,20 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """An export without the model: quick, and good for nothing but its files."""
     torch = pytest.importorskip("torch")
 
-    def export_int8(model: object, inputs: object, output: str, file: Path) -> str:
+    def export_onnx(
+        model: object, bert: object, inputs: object, output: str, file: Path
+    ) -> None:
+        file.write_bytes(b"full")
+
+    def quantize(full: Path, file: Path) -> str:
+        assert full.read_bytes() == b"full"
         file.write_bytes(b"model")
         return "hash"
 
-    class Bert(torch.nn.Identity):
-        def set_attn_implementation(self, name: str) -> None:
-            assert name == "eager"
-
-    encoder = [SimpleNamespace(auto_model=Bert())]
+    encoder = [SimpleNamespace(auto_model=torch.nn.Identity())]
     monkeypatch.setattr(embed, "load_transformer", lambda model: encoder)
-    monkeypatch.setattr(embed, "export_int8", export_int8)
+    monkeypatch.setattr(embed, "export_onnx", export_onnx)
+    monkeypatch.setattr(embed, "quantize", quantize)
 
 
 @pytest.mark.model

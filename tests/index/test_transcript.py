@@ -50,6 +50,12 @@ def test_segment_at_takes_the_end_as_outside(offset: int, found: int | None) -> 
     assert made.segment_at(offset) == (None if found is None else made.segments[found])
 
 
+@pytest.mark.parametrize(("offset", "found"), [(-1, 0), (2, 0), (3, 1), (6, 2), (8, 2), (9, None)])
+def test_segment_after_is_the_one_that_ends_next(offset: int, found: int | None) -> None:
+    made = transcript("0123456789", (1, 3), (4, 6), (6, 9))
+    assert made.segment_after(offset) == (None if found is None else made.segments[found])
+
+
 def test_nothing_in_a_transcript_changes() -> None:
     with pytest.raises(FrozenInstanceError):
         transcript("text").text = "other"  # type: ignore[misc]

@@ -1,0 +1,278 @@
+"""Training the span reader: from all-MiniLM-L6-v2's weights to start and end scores.
+
+    python -m app.reader.train DATA RUN         (DATA holds train/*.jsonl.gz)
+
+A run is a folder: settings.json, log.jsonl, checkpoint.pt, from which a killed run goes on
+where it was, and at the end model/, which `app.reader.span` reads. Needs torch; nothing of On
+Record's question path imports this module. Its calibration is fitted by `eval.calibrate`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import random
+import shutil
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+
+from app.reader.examples import Example, Sets, Stage
+from app.reader.span import FORMAT
+from index.embed import default_weights, load_transformer
+from index.onnx import export_onnx, quantize
+
+# Single sentences first, then short windows of everything, then windows as long as a chunk with
+# more speech: cheap examples while there is most to learn.
+STAGES = (
+    Stage(rows={"qamr": 6_000}, window_tokens=(48, 64)),
+    Stage(
+        rows={
+            "squadshifts": 23_000,
+            "squad_dev": 9_500,
+            "squad_train_small": 4_894,
+            "qed": 4_500,
+            "speech": 3_254,
+            "fairytaleqa": 2_500,
+            "disfl_qa": 2_000,
+            "molweni": 1_200,
+            "sleepqa": 500,
+        },
+        window_tokens=(40, 104),
+        negatives=0.15,
+        unpunctuated=0.15,
+    ),
+    Stage(
+        rows={
+            "squadshifts": 7_500,
+            "squad_dev": 4_500,
+            "squad_train_small": 2_000,
+            "qed": 2_500,
+            "speech": 6_500,
+            "fairytaleqa": 1_000,
+            "disfl_qa": 800,
+            "molweni": 800,
+        },
+        window_tokens=(128, 216),
+        negatives=0.3,
+        unpunctuated=0.15,
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of a run.
+
+    The learning rate rises to `learning_rate` over the first share `warmup` of the steps, and
+    falls to 0 over the rest. There is no dropout: examples seldom come twice.
+    """
+
+    stages: tuple[Stage, ...] = STAGES
+    seed: int = 20261125
+    batch: int = 24
+    learning_rate: float = 2e-4
+    warmup: float = 0.06
+    weight_decay: float = 0.01
+
+
+POOL = 40  # batches sorted by length together
+LOG_STEPS = 50
+SAVE_STEPS = 100
+
+
+class SpanModel(torch.nn.Module):
+    """MiniLM with a start and an end score for each token; position 0 stands for no answer."""
+
+    def __init__(self, bert: Any) -> None:
+        super().__init__()
+        self.bert = bert
+        self.spans = torch.nn.Linear(bert.config.hidden_size, 2)
+
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor
+    ) -> torch.Tensor:
+        """Scores of shape (batch, tokens, 2)."""
+        words = self.bert(
+            input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids
+        ).last_hidden_state
+        scores: torch.Tensor = self.spans(words)
+        return scores
+
+
+def new_model() -> SpanModel:
+    """The model before training: the packaged weights, checked, under a fresh head."""
+    transformer: Any = load_transformer(str(default_weights()))[0]
+    return SpanModel(transformer.auto_model)
+
+
+def tokenizer() -> Tokenizer:
+    found = Tokenizer.from_file(str(default_weights() / "tokenizer.json"))
+    found.no_padding()
+    found.no_truncation()
+    return found
+
+
+def batches(examples: Iterable[Example], size: int, rng: random.Random) -> list[list[Example]]:
+    """Batches of examples of like length; their order is random within pools."""
+    waiting = list(examples)
+    result: list[list[Example]] = []
+    for begin in range(0, len(waiting), POOL * size):
+        pool = sorted(waiting[begin : begin + POOL * size], key=lambda one: len(one.ids))
+        group = [pool[n : n + size] for n in range(0, len(pool), size)]
+        rng.shuffle(group)
+        result += group
+    return result
+
+
+def tensors(batch: Sequence[Example]) -> dict[str, torch.Tensor]:
+    """input_ids, attention_mask, token_type_ids, shape (batch, tokens), and starts, ends."""
+    width = max(len(one.ids) for one in batch)
+    rest = [width - len(one.ids) for one in batch]
+    return {
+        "input_ids": torch.tensor([one.ids + [0] * n for one, n in zip(batch, rest, strict=True)]),
+        "attention_mask": torch.tensor(
+            [[1] * len(one.ids) + [0] * n for one, n in zip(batch, rest, strict=True)]
+        ),
+        "token_type_ids": torch.tensor(
+            [
+                [0] * one.shift + [1] * (len(one.ids) - one.shift) + [0] * n
+                for one, n in zip(batch, rest, strict=True)
+            ]
+        ),
+        "starts": torch.tensor([one.start for one in batch]),
+        "ends": torch.tensor([one.end for one in batch]),
+    }
+
+
+def loss_of(scores: torch.Tensor, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Mean cross entropy of start and end over [CLS] and the window's tokens."""
+    allowed = batch["token_type_ids"].bool()
+    allowed[:, 0] = True
+    scores = scores.masked_fill(~allowed.unsqueeze(-1), -1e4)
+    start = torch.nn.functional.cross_entropy(scores[..., 0], batch["starts"])
+    end = torch.nn.functional.cross_entropy(scores[..., 1], batch["ends"])
+    return (start + end) / 2
+
+
+def plan(data: Path, settings: Settings) -> list[list[Example]]:
+    """The batches of the whole run, in order; the same for the same settings and data."""
+    rng = random.Random(settings.seed)  # noqa: S311
+    sets = Sets(data / "train", tokenizer())
+    return [
+        batch
+        for stage in settings.stages
+        for batch in batches(sets.examples(stage, rng), settings.batch, rng)
+    ]
+
+
+def train(data: Path, run: Path, settings: Settings) -> SpanModel:
+    """Train, or go on training, in the folder `run`; returns the trained model."""
+    run.mkdir(parents=True, exist_ok=True)
+    (run / "settings.json").write_text(json.dumps(asdict(settings), indent=1) + "\n")
+    torch.manual_seed(settings.seed)
+    steps = plan(data, settings)
+    model = new_model().eval()  # eval: without dropout
+    optimizer = torch.optim.AdamW(
+        model.parameters(),
+        lr=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        fused=True,
+    )
+    warm = max(1, int(settings.warmup * len(steps)))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda n: min((n + 1) / warm, max(0.0, (len(steps) - n) / (len(steps) - warm)))
+    )
+    first = _resume(run, model, optimizer, schedule)
+    began, losses, right = time.time(), [], []
+    for number in range(first, len(steps)):
+        batch = tensors(steps[number])
+        scores = model(batch["input_ids"], batch["attention_mask"], batch["token_type_ids"])
+        loss = loss_of(scores, batch)
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        losses.append(loss.item())
+        right.append(_share_right(scores, batch))
+        done = number + 1
+        if done % LOG_STEPS == 0 or done == len(steps):
+            entry = {
+                "step": done,
+                "of": len(steps),
+                "loss": round(sum(losses) / len(losses), 4),
+                "right": round(sum(right) / len(right), 4),
+                "seconds_a_step": round((time.time() - began) / (done - first), 3),
+            }
+            with (run / "log.jsonl").open("a") as log:
+                log.write(json.dumps(entry) + "\n")
+            losses.clear()
+            right.clear()
+        if done % SAVE_STEPS == 0 or done == len(steps):
+            _save(run, done, model, optimizer, schedule)
+    return model
+
+
+def _share_right(scores: torch.Tensor, batch: dict[str, torch.Tensor]) -> float:
+    """How many of the batch have both start and end right, before the step learns from them."""
+    starts, ends = scores[..., 0].argmax(1), scores[..., 1].argmax(1)
+    return ((starts == batch["starts"]) & (ends == batch["ends"])).float().mean().item()
+
+
+def _resume(run: Path, model: SpanModel, optimizer: Any, schedule: Any) -> int:
+    file = run / "checkpoint.pt"
+    if not file.exists():
+        return 0
+    saved = torch.load(file, weights_only=True)
+    model.load_state_dict(saved["model"])
+    optimizer.load_state_dict(saved["optimizer"])
+    schedule.load_state_dict(saved["schedule"])
+    return int(saved["step"])
+
+
+def _save(run: Path, step: int, model: SpanModel, optimizer: Any, schedule: Any) -> None:
+    new = run / "checkpoint.new"
+    torch.save(
+        {
+            "step": step,
+            "model": model.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "schedule": schedule.state_dict(),
+        },
+        new,
+    )
+    new.replace(run / "checkpoint.pt")
+
+
+def export(model: SpanModel, run: Path) -> None:
+    """Write the run's model/, int8, and fp32/, to compare it with; `app.reader.span` reads both."""
+    full, small = run / "fp32", run / "model"
+    for folder in (full, small):
+        folder.mkdir(exist_ok=True)
+        shutil.copyfile(default_weights() / "tokenizer.json", folder / "tokenizer.json")
+    inputs = ["input_ids", "attention_mask", "token_type_ids"]
+    export_onnx(model, model.bert, inputs, "scores", full / "reader.onnx")
+    quantize(full / "reader.onnx", small / "reader.onnx")
+    for folder in (full, small):
+        digest = hashlib.sha256((folder / "reader.onnx").read_bytes()).hexdigest()
+        about = {"format": FORMAT, "sha256": digest}
+        (folder / "model.json").write_text(json.dumps(about, indent=1) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("data", type=Path, help="folder of the question sets")
+    parser.add_argument("run", type=Path, help="folder of the run; a killed run goes on there")
+    options = parser.parse_args()
+    export(train(options.data, options.run, Settings()), options.run)
+
+
+if __name__ == "__main__":
+    main()
