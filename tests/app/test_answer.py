@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -129,19 +129,6 @@ def test_a_label_and_the_words_behind_it_are_one_quote(aimed: Callable[..., Answ
     label, words = meeting("Ben Lindqvist", nth=2), meeting("The county pays", 2.9)
     (quote,) = aimed(label, words).ask("Who pays?").quotes
     assert quote.answer == "Ben Lindqvist"
-
-
-def test_a_mark_behind_the_last_segment_is_shown_as_it_is(shelf: Shelf) -> None:
-    shelf.write("m.txt", "Ada: Yes.\nBen: No.\n***\n")
-    shelf.build_all()
-    folder = shelf.open()
-    everything = Everything(folder)
-    end = len(folder.transcript("m").text)
-    chunk = replace(everything.chunks[-1], end=end)
-    everything.chunks[-1] = chunk
-    reader = Marker(everything, ("m", end - 4, end - 1, 4.0))
-    (quote,) = Answerer(folder, everything, reader, Policy()).ask("What stands there?").quotes
-    assert (quote.text, quote.speaker) == ("***", None)
 
 
 @pytest.mark.parametrize("words", [MEETING[:12], MEETING[-5:]])
