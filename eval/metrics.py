@@ -10,6 +10,7 @@ import re
 import string
 from collections import Counter
 from collections.abc import Sequence
+from itertools import accumulate
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
@@ -75,6 +76,33 @@ def auroc(scores: Sequence[float | None], positive: Sequence[bool]) -> float | N
         for score, is_positive in zip(scores, positive, strict=True)
     ]
     return float(roc_auc_score(positive, ranked))
+
+
+def aurc(confidences: Sequence[float], right: Sequence[bool]) -> float | None:
+    """Area under the risk-coverage curve (Geifman and El-Yaniv 2017): the mean, over all numbers of
+    questions answered, of the share that is wrong when the most confident are answered first.
+
+    Of equal confidences the wrong one comes first. 0 is best; None without questions.
+    """
+    return mean(_risks(confidences, right))
+
+
+def coverage_at_risk(
+    confidences: Sequence[float], right: Sequence[bool], risk: float
+) -> float | None:
+    """The largest share of questions that can be answered, the most confident first, with at most
+    a share of `risk` of the answers wrong. None without questions.
+    """
+    risks = _risks(confidences, right)
+    covered = [n for n, its_risk in enumerate(risks, 1) if its_risk <= risk]
+    return max(covered, default=0) / len(risks) if risks else None
+
+
+def _risks(confidences: Sequence[float], right: Sequence[bool]) -> list[float]:
+    """The share of wrong answers among the n most confident, for n from 1."""
+    ranked = sorted(zip(confidences, right, strict=True), key=lambda one: (-one[0], one[1]))
+    wrong = accumulate(not is_right for _, is_right in ranked)
+    return [count / n for n, count in enumerate(wrong, 1)]
 
 
 def percentile(values: Sequence[float], q: float) -> float | None:

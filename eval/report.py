@@ -74,7 +74,7 @@ def figures(rows: Sequence[Row]) -> Figures:
     has_ans = [row for row in rows if row.answerable]
     no_ans = [row for row in rows if not row.answerable]
     unanswerable = [not row.answerable for row in rows]
-    found_first = [row for row in has_ans if _is_right(row, row.quotes[:1])]
+    found_first = [row for row in has_ans if is_right(row, row.quotes[:1])]
     seconds = [row.seconds for row in rows if row.error is None]
     return Figures(
         n=len(rows),
@@ -86,10 +86,10 @@ def figures(rows: Sequence[Row]) -> Figures:
         f1_has_ans=_f1(has_ans),
         em_no_ans=_em(no_ans),
         f1_no_ans=_f1(no_ans),
-        right_quote_first=metrics.share([_is_right(row, row.quotes[:1]) for row in has_ans]),
-        right_quote_top_3=metrics.share([_is_right(row, row.quotes[:3]) for row in has_ans]),
-        ranked_first=metrics.share([_is_right(row, _ranked(row)[:1]) for row in has_ans]),
-        ranked_top_3=metrics.share([_is_right(row, _ranked(row)[:3]) for row in has_ans]),
+        right_quote_first=metrics.share([is_right(row, row.quotes[:1]) for row in has_ans]),
+        right_quote_top_3=metrics.share([is_right(row, row.quotes[:3]) for row in has_ans]),
+        ranked_first=metrics.share([is_right(row, _ranked(row)[:1]) for row in has_ans]),
+        ranked_top_3=metrics.share([is_right(row, _ranked(row)[:3]) for row in has_ans]),
         right_occurrence=metrics.share([_is_right_occurrence(row) for row in has_ans]),
         speaker_accuracy=metrics.share(
             [row.quotes[0].speaker == row.speaker for row in found_first]
@@ -158,7 +158,7 @@ def _ranked(row: Row) -> tuple[Cited, ...]:
     return row.quotes or row.nearest
 
 
-def _is_right(row: Row, shown: Sequence[Cited]) -> bool:
+def is_right(row: Row, shown: Sequence[Cited]) -> bool:
     """Whether the sentence of any quote shown overlaps a gold span."""
     return any(_overlaps_gold(row, cited, cited.start, cited.end) for cited in shown)
 

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eval.metrics import (
+    aurc,
     auroc,
+    coverage_at_risk,
     exact_match,
     f1,
     mean,
@@ -123,3 +125,25 @@ def test_percentile_mean_share() -> None:
     assert mean([]) is None
     assert share([True, False, False, False]) == pytest.approx(1 / 4)
     assert share([]) is None
+
+
+def test_aurc_is_the_mean_risk_over_all_coverages() -> None:
+    # Answered in this order: right, wrong, right; the risks are 0, 1/2 and 1/3.
+    assert aurc([0.9, 0.8, 0.1], [True, False, True]) == pytest.approx((0 + 1 / 2 + 1 / 3) / 3)
+    assert aurc([0.1, 0.9, 0.8], [True, True, True]) == 0
+    assert aurc([], []) is None
+    with pytest.raises(ValueError, match="zip"):
+        aurc([0.5], [])
+
+
+def test_aurc_takes_the_wrong_one_of_equal_confidences_first() -> None:
+    assert aurc([0.5, 0.5], [True, False]) == pytest.approx((1 + 1 / 2) / 2)
+
+
+def test_coverage_at_risk() -> None:
+    confidences = [0.9, 0.8, 0.7, 0.6, 0.5]
+    right = [True, True, True, False, True]
+    assert coverage_at_risk(confidences, right, 0.0) == pytest.approx(3 / 5)
+    assert coverage_at_risk(confidences, right, 0.2) == 1
+    assert coverage_at_risk(confidences, [False, *right[1:]], 0.05) == 0
+    assert coverage_at_risk([], [], 0.05) is None

@@ -1,0 +1,187 @@
+"""From question sets to training examples: the answer's tokens are where the example says."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Tokenizer
+
+from app.reader.examples import Example, Neighbours, Row, Sets, Stage, held, read_rows, window
+from app.reader.span import CLS, SEP
+from index.embed import default_weights
+
+TALK = (
+    "Ada: Well, um, the harbour bridge will cost eleven million, not nine. Ben: And who pays? "
+    "Ada: The county pays, because the harbour belongs to it. Ben: Fine, then we vote on Friday."
+)
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    found = Tokenizer.from_file(str(default_weights() / "tokenizer.json"))
+    found.no_padding()
+    found.no_truncation()
+    return found
+
+
+def line(question: str, answer: str | None, *, title: str = "t", context: str = TALK) -> dict:
+    answers = [{"text": answer, "start": context.index(answer)}] if answer else []
+    return {
+        "title": title,
+        "context": context,
+        "question": question,
+        "answers": answers,
+        "answerable": bool(answers),
+    }
+
+
+def write(folder: Path, name: str, *rows: dict[str, Any]) -> Path:
+    file = folder / f"{name}.jsonl.gz"
+    with gzip.open(file, "wt", encoding="utf-8") as out:
+        out.writelines(json.dumps(row) + "\n" for row in rows)
+    return file
+
+
+@pytest.fixture
+def examples(tmp_path: Path, tokenizer: Tokenizer) -> Callable[..., list[Example]]:
+    """The examples of one set of rows under a stage's settings."""
+
+    def made(*rows: dict[str, Any], name: str = "speech", count: int = 0, **stage: Any) -> Any:
+        write(tmp_path, name, *rows)
+        settings = {"window_tokens": (16, 32), **stage}
+        plan = Stage(rows={name: count or len(rows)}, **settings)
+        return list(Sets(tmp_path, tokenizer).examples(plan, random.Random(1)))
+
+    return made
+
+
+COST = line("How much is the bridge?", "eleven million")
+
+
+@pytest.mark.parametrize("size", [4, 16, 200])
+def test_the_answer_is_where_the_example_says(
+    examples: Callable[..., list[Example]], tokenizer: Tokenizer, size: int
+) -> None:
+    for example in examples(COST, count=20, window_tokens=(size, size)):
+        assert tokenizer.decode(example.ids[example.start : example.end + 1]) == "eleven million"
+        assert example.ids[0] == CLS
+        assert example.ids[example.shift - 1] == example.ids[-1] == SEP
+        assert len(example.ids) - example.shift - 1 <= size
+
+
+def test_one_without_an_answer_points_to_the_first_token(
+    examples: Callable[..., list[Example]],
+) -> None:
+    (example,) = examples(line("Who sings?", None))
+    assert (example.start, example.end) == (0, 0)
+
+
+def test_an_answer_longer_than_the_window_is_left_out(
+    examples: Callable[..., list[Example]],
+) -> None:
+    long = line("Why?", "The county pays, because the harbour belongs to it")
+    assert examples(long, window_tokens=(4, 4)) == []
+
+
+def test_every_row_comes_once_before_any_comes_again(
+    examples: Callable[..., list[Example]], tokenizer: Tokenizer
+) -> None:
+    rows = [line(f"How much is bridge {n}?", "eleven million") for n in "abcdefg"]
+    found = [tokenizer.decode(example.ids) for example in examples(*rows, count=10)]
+    counts = [sum(f"bridge {n}" in text for text in found) for n in "abcdefg"]
+    assert sorted(counts) == [1, 1, 1, 1, 2, 2, 2]
+
+
+def test_negatives_leave_the_answer_out(
+    examples: Callable[..., list[Example]], tokenizer: Tokenizer
+) -> None:
+    other = line("Who sings?", "Nobody", context="Nobody sings here today.")
+    found = examples(COST, other, count=60, negatives=1.0)
+    asked = [one for one in found if "how much" in tokenizer.decode(one.ids)]
+    refused = [one for one in asked if one.end == 0]
+    assert 0 < len(refused) < len(asked) + 1
+    assert all("eleven million" not in tokenizer.decode(one.ids) for one in refused)
+    assert any("sings" in tokenizer.decode(one.ids) for one in refused)
+    assert any("county" in tokenizer.decode(one.ids) for one in refused)
+
+
+def test_speech_may_lose_its_punctuation_but_not_its_labels(
+    examples: Callable[..., list[Example]], tokenizer: Tokenizer
+) -> None:
+    (example,) = examples(COST, unpunctuated=1.0, window_tokens=(200, 200))
+    text = tokenizer.decode(example.ids[example.shift :])
+    assert "ada : well um the harbour" in text
+    assert "." not in text
+    assert tokenizer.decode(example.ids[example.start : example.end + 1]) == "eleven million"
+    (written,) = examples(COST, name="qed", unpunctuated=1.0, window_tokens=(200, 200))
+    assert "." in tokenizer.decode(written.ids)
+
+
+def test_held_articles_are_never_trained_on(
+    examples: Callable[..., list[Example]], tmp_path: Path
+) -> None:
+    titles = [chr(code) for code in range(ord("a"), ord("z") + 1)]
+    rows = [line("How much?", "eleven million", title=title) for title in titles]
+    kept = [row for row in read_rows(write(tmp_path, "squad_dev", *rows)) if not held(row)]
+    assert 0 < len(kept) < len(titles)
+    assert len(examples(*rows, name="squad_dev", count=len(kept))) == len(kept)
+    assert not any(held(row) for row in read_rows(write(tmp_path, "speech", *rows)))
+
+
+def test_the_same_seed_gives_the_same_examples(examples: Callable[..., list[Example]]) -> None:
+    rows = [line(f"How much is bridge {n}?", "eleven million") for n in range(9)]
+    settings = {"count": 30, "negatives": 0.5, "unpunctuated": 0.5}
+    assert examples(*rows, **settings) == examples(*rows, **settings)
+
+
+def test_a_near_miss_is_of_the_same_document_and_lacks_the_answer() -> None:
+    texts = [
+        "The bridge costs eleven million.",
+        "The bridge is said to cost much.",
+        "A boat is at sea.",
+        "Gulls and nothing else.",
+        "Rain on Monday.",
+        "Bridge: eleven million again.",
+    ]
+    rows = [Row("s", "talk", "How much does the bridge cost?", text, ()) for text in texts]
+    row = Row("s", "talk", rows[0].question, texts[0], ((17, 31),))
+    elsewhere = Row("s", "other", "?", "The bridge elsewhere.", ())
+    neighbours = Neighbours([*rows, elsewhere])
+    found = {neighbours.elsewhere(row, random.Random(n)).context for n in range(40)}
+    assert texts[1] in found
+    assert len(found) == 3
+    assert not found & {texts[0], texts[5], elsewhere.context}
+    assert neighbours.elsewhere(row, random.Random(1)).answers == ()
+    alone = Row("s", "other", "?", elsewhere.context, ((0, 3),))
+    assert neighbours.elsewhere(alone, random.Random(1)) == alone
+
+
+@given(
+    length=st.integers(1, 60),
+    size=st.integers(1, 60),
+    ends=st.tuples(st.integers(0, 59), st.integers(0, 59)),
+    away=st.booleans(),
+    seed=st.integers(0, 99),
+)
+def test_a_window_holds_all_of_the_answer_or_none_of_it(
+    length: int, size: int, ends: tuple[int, int], away: bool, seed: int
+) -> None:
+    first, last = min(ends), max(ends)
+    size = min(size, length)
+    if last >= length or last - first >= size:
+        return
+    begin, stop, span = window(length, size, (first, last), away, random.Random(seed))
+    assert 0 <= begin < stop <= length
+    assert stop - begin <= size
+    if span is None:
+        assert stop <= first or begin > last
+    else:
+        assert begin <= first <= last < stop
