@@ -19,7 +19,7 @@ from app.reader import Passage, Reader, Sentence, Span
 from index.chunk import Chunk
 from index.errors import UsageError
 from index.folder import Folder
-from index.retrieve import Query, Retriever
+from index.retrieve import Hit, Query, Retriever
 from index.transcript import Speaker, Transcript
 
 MAX_QUESTION = 2_000  # characters
@@ -150,9 +150,8 @@ class Answerer:
             self._known(transcript)
         resolved = resolve(question, [_whole(turn) for turn in history], self._speakers)
         hits = self._retriever.retrieve(Query(resolved, transcript, name), self._policy.passages)
-        chunks = [hit.chunk for hit in hits]
-        spans = self._reader.read(resolved, [self._passage(chunk) for chunk in chunks])
-        found = self._quotes(chunks, spans, name)
+        spans = self._reader.read(resolved, [self._passage(hit) for hit in hits])
+        found = self._quotes([hit.chunk for hit in hits], spans, name)
         confidence = 1 / (1 + math.exp(min(700, -found[0].score))) if found else 0.0
         answered = bool(found) and confidence >= self._policy.threshold
         return Answer(
@@ -166,7 +165,8 @@ class Answerer:
             seconds=time.perf_counter() - began,
         )
 
-    def _passage(self, chunk: Chunk) -> Passage:
+    def _passage(self, hit: Hit) -> Passage:
+        chunk = hit.chunk
         transcript = self._folder.transcript(chunk.transcript_id)
         sentences = []
         for start, end in self._folder.sentences(chunk.transcript_id, chunk.start, chunk.end):
@@ -174,7 +174,8 @@ class Answerer:
                 segment = transcript.segment_at(start)
                 speaker = segment.speaker.name if segment and segment.speaker else None
                 sentences.append(Sentence(start - chunk.start, end - chunk.start, speaker))
-        return Passage(transcript.text[chunk.start : chunk.end], tuple(sentences))
+        text = transcript.text[chunk.start : chunk.end]
+        return Passage(text, tuple(sentences), hit.likeness)
 
     def _quotes(
         self, chunks: Sequence[Chunk], spans: Sequence[Sequence[Span]], speaker: str | None
@@ -184,7 +185,9 @@ class Answerer:
         for chunk, its_spans in zip(chunks, spans, strict=True):
             transcript = self._folder.transcript(chunk.transcript_id)
             quotes += [
-                self._quote(transcript, chunk.start + span.start, chunk.start + span.end, span.score)
+                self._quote(
+                    transcript, chunk.start + span.start, chunk.start + span.end, span.score
+                )
                 for span in its_spans
             ]
         kept: dict[str, list[Quote]] = defaultdict(list)

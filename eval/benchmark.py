@@ -1,6 +1,6 @@
 """How fast and how large: `make bench`. Ratios of one run, medians; nothing here is a test.
 
-python -m eval.benchmark [embed] [answer] [start] [memory]      (none: all of them)
+python -m eval.benchmark [embed] [read] [answer] [start] [memory]      (none: all of them)
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ ONRECORD = [sys.executable, "-m", "app"]
 def main() -> int:
     parts: dict[str, Callable[[Path], None]] = {
         "embed": embed,
+        "read": read,
         "answer": answer,
         "start": start,
         "memory": memory,
@@ -112,6 +113,28 @@ def _tokens(texts: list[str]) -> float:
     tokenizer = Tokenizer.from_file(str(default_weights() / "tokenizer.json"))
     tokenizer.no_padding()
     return sum(len(encoding.ids) for encoding in tokenizer.encode_batch(texts)) / len(texts)
+
+
+def read(folder: Path) -> None:
+    """The trained reader over eight passages of about 180 tokens each, warm."""
+    from app.reader import Passage
+    from app.reader.span import SpanReader
+    from app.settings import Settings
+    from eval.metrics import percentile
+
+    sentences = _sentences()
+    passages = [Passage(" ".join(sentences[n : n + 6]), ()) for n in range(0, 48, 6)]
+    reader = SpanReader.open(threads=Settings.from_environment().threads)
+    times = []
+    for question in [question.question for question in load("seed")][:60]:
+        began = time.perf_counter()
+        reader.read(question, passages)
+        times.append(time.perf_counter() - began)
+    print(
+        f"reading {len(passages)} passages of {_tokens([p.text for p in passages]):.0f} tokens, "
+        f"{len(times)} questions: p50 {1000 * (percentile(times[5:], 50) or 0):.0f} ms, "
+        f"p95 {1000 * (percentile(times[5:], 95) or 0):.0f} ms"
+    )
 
 
 def answer(folder: Path) -> None:

@@ -29,10 +29,14 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A chunk that was found; higher scores are better, comparable within one search only."""
+    """A chunk that was found; higher scores are better, comparable within one search only.
+
+    `likeness` is the cosine of the question and the chunk, comparable across searches.
+    """
 
     chunk: Chunk
     score: float
+    likeness: float
 
 
 class Retriever(Protocol):
@@ -53,8 +57,11 @@ class HybridRetriever:
         vector = self._embedder.embed_query(query.text)
         dense = self._store.search(vector, DEPTH, allowed)
         words = keyword.search(self._folder, query.text, DEPTH, allowed)
-        fused = fuse([n for n, _ in dense], [n for n, _ in words])
-        return [Hit(self._folder.chunk(n), score) for n, score in fused[:k]]
+        fused = fuse([n for n, _ in dense], [n for n, _ in words])[:k]
+        likeness = dict(dense)
+        by_words_alone = [n for n, _ in fused if n not in likeness]
+        likeness |= self._store.search(vector, len(by_words_alone), by_words_alone)
+        return [Hit(self._folder.chunk(n), score, likeness[n]) for n, score in fused]
 
 
 def fuse(*rankings: Sequence[int]) -> list[tuple[int, float]]:

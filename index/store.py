@@ -65,6 +65,8 @@ class FaissStore:
         """The k nearest (number, cosine), best first; `allowed` restricts the numbers."""
         import faiss
 
+        if not k:
+            return []
         options: dict[str, Any] = {}
         if allowed is not None:
             parameters: Any = faiss.SearchParameters  # its stub knows no arguments

@@ -81,7 +81,7 @@ class Everything:
         self.chunks = folder.all_chunks()
 
     def retrieve(self, query: Query, k: int, /) -> list[Hit]:
-        return [Hit(chunk, 1.0) for chunk in self.chunks]
+        return [Hit(chunk, 1.0, 1.0) for chunk in self.chunks]
 
 
 class Marker:

@@ -22,10 +22,14 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """What the reader sees of a chunk: its text, and its sentences with who says them."""
+    """What the reader sees of a chunk: its text, and its sentences with who says them.
+
+    `likeness` is the cosine of the question and the passage, as it was found.
+    """
 
     text: str
     sentences: tuple[Sentence, ...]
+    likeness: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

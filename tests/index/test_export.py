@@ -63,9 +63,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """An export without the model: quick, and good for nothing but its files."""
     torch = pytest.importorskip("torch")
 
-    def export_onnx(
-        model: object, bert: object, inputs: object, output: str, file: Path
-    ) -> None:
+    def export_onnx(model: object, bert: object, inputs: object, output: str, file: Path) -> None:
         file.write_bytes(b"full")
 
     def quantize(full: Path, file: Path) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 
 from index.retrieve import HybridRetriever, Query, fuse
+from index.store import Vectors
 from tests.fixtures.shelf import Shelf
 from tests.fixtures.transcripts import MEETING, REPORT
 
@@ -98,3 +102,26 @@ def test_a_question_without_words_is_answered_by_the_vectors_alone(
     retriever: HybridRetriever, question: str
 ) -> None:
     assert len(retriever.retrieve(Query(question), 3)) == 3
+
+
+def test_a_chunk_found_by_its_words_alone_has_its_likeness(
+    shelf: Shelf,
+) -> None:
+    for name, text in TEXTS.items():
+        shelf.write(f"{name}.txt", text)
+    shelf.build_all()
+    folder = shelf.open()
+    whole = HybridRetriever(folder, folder.store(), shelf.embedder)
+    question = Query("Who spoke of the windmill and the bridge?")
+    likeness = {hit.chunk: hit.likeness for hit in whole.retrieve(question, 99)}
+    assert 0 < max(likeness.values()) <= 1.0001
+
+    class Shallow:
+        """A store that finds one chunk, unless it is told which to look at."""
+
+        def search(self, vector: Vectors, k: int, allowed: Sequence[int] | None) -> Any:
+            return folder.store().search(vector, k if allowed is not None else 1, allowed)
+
+    found = HybridRetriever(folder, Shallow(), shelf.embedder).retrieve(question, 99)
+    assert len(found) > 1
+    assert {hit.chunk: hit.likeness for hit in found}.items() <= likeness.items()
