@@ -150,7 +150,7 @@ class Answerer:
             self._known(transcript)
         resolved = resolve(question, [_whole(turn) for turn in history], self._speakers)
         hits = self._retriever.retrieve(Query(resolved, transcript, name), self._policy.passages)
-        spans = self._reader.read(resolved, [self._passage(hit) for hit in hits])
+        spans = self._reader.read(resolved, [passage_of(self._folder, hit) for hit in hits])
         found = self._quotes([hit.chunk for hit in hits], spans, name)
         confidence = 1 / (1 + math.exp(min(700, -found[0].score))) if found else 0.0
         answered = bool(found) and confidence >= self._policy.threshold
@@ -164,18 +164,6 @@ class Answerer:
             segments_searched=self._folder.segment_count(transcript),
             seconds=time.perf_counter() - began,
         )
-
-    def _passage(self, hit: Hit) -> Passage:
-        chunk = hit.chunk
-        transcript = self._folder.transcript(chunk.transcript_id)
-        sentences = []
-        for start, end in self._folder.sentences(chunk.transcript_id, chunk.start, chunk.end):
-            if chunk.start <= start and end <= chunk.end:
-                segment = transcript.segment_at(start)
-                speaker = segment.speaker.name if segment and segment.speaker else None
-                sentences.append(Sentence(start - chunk.start, end - chunk.start, speaker))
-        text = transcript.text[chunk.start : chunk.end]
-        return Passage(text, tuple(sentences), hit.likeness)
 
     def _quotes(
         self, chunks: Sequence[Chunk], spans: Sequence[Sequence[Span]], speaker: str | None
@@ -210,7 +198,8 @@ class Answerer:
         sentences = self._folder.sentences(transcript.id, start, end)
         if not sentences:
             turn = transcript.segment_after(end)
-            sentences = turn and self._folder.sentences(transcript.id, turn.start, turn.start + 1)
+            if turn:
+                sentences = self._folder.sentences(transcript.id, turn.start, turn.start + 1)
         shown = start, end
         segment = transcript.segment_at(start)
         if sentences:
@@ -254,6 +243,20 @@ class Answerer:
             raise UsageError(
                 f"no transcript {transcript!r} in the index; it has {known}."
             ) from None
+
+
+def passage_of(folder: Folder, hit: Hit) -> Passage:
+    """What the reader sees of a hit."""
+    chunk = hit.chunk
+    transcript = folder.transcript(chunk.transcript_id)
+    sentences = []
+    for start, end in folder.sentences(chunk.transcript_id, chunk.start, chunk.end):
+        if chunk.start <= start and end <= chunk.end:
+            segment = transcript.segment_at(start)
+            speaker = segment.speaker.name if segment and segment.speaker else None
+            sentences.append(Sentence(start - chunk.start, end - chunk.start, speaker))
+    text = transcript.text[chunk.start : chunk.end]
+    return Passage(text, tuple(sentences), hit.likeness)
 
 
 def checked(question: str) -> str:

@@ -5,20 +5,21 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
 from app.answer import Answer, Answerer
 from app.examples import examples
 from app.ledger import Handed, Ledger
+from app.reader import Reader
 from app.reader.evidence import EvidenceReader
 from app.settings import Settings
 from index.build import Progress, Report, build
 from index.embed import DEFAULT_MODEL, Embedder, open_embedder
 from index.errors import IndexFolderError
 from index.folder import MANIFEST, Folder, Summary, has_index, read_manifest
-from index.retrieve import HybridRetriever
+from index.retrieve import HybridRetriever, Retriever
 from index.transcript import Transcript
 
 log = logging.getLogger("onrecord")
@@ -62,9 +63,7 @@ class Library:
         self._ledger = Ledger(settings.index) if record else None
         self._lock = threading.Lock()
         self._stamp = self._now()
-        self._folder = Folder.open(settings.index)
-        self._embedder = _embedder_for(self._folder, settings)
-        self._reader = EvidenceReader(self._embedder)
+        self._parts = open_parts(settings)
         self._answerer = self._assembled()
         self._examples: tuple[Folder | None, list[str]] = (None, [])
 
@@ -132,13 +131,10 @@ class Library:
             if stamp != self._stamp:
                 # Where the new version does not fit, every question says so: the old one's
                 # answers would no longer be those of the index.
-                folder = Folder.open(self._settings.index)
-                if folder.manifest.embedder != self._embedder.identity:
-                    self._embedder = _embedder_for(folder, self._settings)
-                    self._reader = EvidenceReader(self._embedder)
-                self._folder, self._stamp = folder, stamp
+                self._parts = open_parts(self._settings, self._parts)
+                self._stamp = stamp
                 self._answerer = self._assembled()
-            return self._answerer, self._folder
+            return self._answerer, self._parts.folder
 
     def _now(self) -> tuple[int, int]:
         try:
@@ -148,8 +144,37 @@ class Library:
         return (status.st_mtime_ns, status.st_ino)
 
     def _assembled(self) -> Answerer:
-        retriever = HybridRetriever(self._folder, self._folder.store(), self._embedder)
-        return Answerer(self._folder, retriever, self._reader, self._settings.policy)
+        parts = self._parts
+        return Answerer(parts.folder, parts.retriever, parts.reader, self._settings.policy)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What answers are made from: one version of an index, and what searches and reads it."""
+
+    folder: Folder
+    embedder: Embedder
+    retriever: Retriever
+    reader: Reader
+
+
+def open_parts(settings: Settings, before: Parts | None = None) -> Parts:
+    """The parts for the index of the settings; models that are still right come from `before`.
+
+    Raises OnRecordError where the index or a model cannot be had.
+    """
+    folder = Folder.open(settings.index)
+    if before and folder.manifest.embedder == before.embedder.identity:
+        embedder, reader = before.embedder, before.reader
+    else:
+        embedder = _embedder_for(folder, settings)
+        reader = open_reader(embedder, threads=settings.threads)
+    return Parts(folder, embedder, HybridRetriever(folder, folder.store(), embedder), reader)
+
+
+def open_reader(embedder: Embedder, *, threads: int) -> Reader:
+    """The shipped reader. Raises OnRecordError where a part of it is missing or damaged."""
+    return EvidenceReader.open(embedder, threads=threads)
 
 
 def _embedder_for(folder: Folder, settings: Settings) -> Embedder:

@@ -16,10 +16,10 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from app.answer import Answerer, answer_object
 from app.assemble import index_transcripts, open_parts
+from app.reader.evidence import MARGIN_ALONE, EvidenceReader
 from app.reader.examples import Row as SetRow
 from app.reader.span import SpanReader
 from app.settings import Settings
@@ -27,7 +27,7 @@ from eval import metrics
 from eval.questions import Gold, Question
 from eval.reading import SEED, rows_of
 from eval.report import figures, is_right, table
-from eval.run import Row, run
+from eval.run import Ask, Row, run
 from index.retrieve import Hit, Query, Retriever
 
 SETS = ("xquad_en", "speech_dev")
@@ -70,15 +70,26 @@ def questions_of(rows: Sequence[SetRow]) -> tuple[dict[str, str], list[Question]
     return {name: text for text, name in names.items()}, questions
 
 
+def index_of(texts: Mapping[str, str], folder: Path) -> Path:
+    """An index of the passages, made in `folder`."""
+    passages = folder / "passages"
+    passages.mkdir()
+    for name, text in texts.items():
+        (passages / f"{name}.txt").write_text(text, encoding="utf-8", newline="")
+    index_transcripts(Settings.from_environment(index=folder / "index"), [passages])
+    return folder / "index"
+
+
 def ask_all(questions: Sequence[Question], half: bool, raw: bool, folder: Path) -> Iterator[Row]:
     """Ask the questions over the index in `folder`; with `half`, every other one unanswerably."""
     settings = Settings.from_environment(index=folder)
     parts = open_parts(settings)
-    reader = SpanReader.open(threads=settings.threads) if raw else parts.reader
+    spans = SpanReader.open(threads=settings.threads)
+    reader = EvidenceReader(spans, parts.embedder, MARGIN_ALONE) if raw else parts.reader
 
-    def answer(retriever: Retriever, question: str) -> Mapping[str, Any]:
+    def asking(retriever: Retriever) -> Ask:
         answerer = Answerer(parts.folder, retriever, reader, settings.policy)
-        return answer_object(answerer.ask(question))
+        return lambda question: answer_object(answerer.ask(question))
 
     def text_of(transcript: str) -> str:
         return parts.folder.transcript(transcript).text
@@ -88,8 +99,7 @@ def ask_all(questions: Sequence[Question], half: bool, raw: bool, folder: Path) 
         if half and n % 2:
             retriever = Without(retriever, question.transcript)
             question = replace(question, answerable=False, golds=())  # noqa: PLW2901
-        (row,) = run([question], lambda text, via=retriever: answer(via, text), text_of)
-        yield row
+        yield from run([question], asking(retriever), text_of)
 
 
 def risk_lines(rows: Sequence[Row]) -> Iterator[str]:
@@ -117,12 +127,7 @@ def main() -> None:
     if options.rows and options.rows < len(questions):
         questions = random.Random(SEED).sample(questions, options.rows)  # noqa: S311
     with tempfile.TemporaryDirectory() as temporary:
-        passages = Path(temporary) / "passages"
-        passages.mkdir()
-        for name, text in texts.items():
-            (passages / f"{name}.txt").write_text(text, encoding="utf-8", newline="")
-        index = Path(temporary) / "index"
-        index_transcripts(Settings.from_environment(index=index), [passages])
+        index = index_of(texts, Path(temporary))
         rows = list(
             tqdm(
                 ask_all(questions, options.half, options.raw, index),

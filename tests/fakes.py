@@ -124,13 +124,6 @@ def assemble_fakes(put: Callable[[Any, str, Any], None] = setattr) -> None:
     `put` is setattr, or a MonkeyPatch's.
     """
     import app.assemble
-    from app.answer import Answerer
-    from index.retrieve import HybridRetriever
-
-    def assembled(library: Any) -> Answerer:
-        folder = library._folder
-        retriever = HybridRetriever(folder, folder.store(), library._embedder)
-        return Answerer(folder, retriever, OverlapReader(), library._settings.policy)
 
     put(app.assemble, "open_embedder", lambda model, *, threads, cache: BagOfWords())
-    put(app.assemble.Library, "_assembled", assembled)
+    put(app.assemble, "open_reader", lambda embedder, *, threads: OverlapReader())

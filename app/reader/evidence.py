@@ -1,9 +1,9 @@
-"""A reader by evidence: sentences ranked by what speaks for them.
+"""What else speaks for a span: the trained reader's margins weighed with the evidence at hand.
 
-`EvidenceReader` weighs, for each sentence of a passage, how near its meaning is to the
-question's, which of the question's words it has, whether it holds the kind of thing that
-is asked for, and whether the person whom the question names says it. Then it narrows the
-sentence to the words that answer, in `app.reader.narrow`.
+`EvidenceReader` takes the best span of every sentence from `app.reader.span` and weighs, for
+each, the margin over "no answer", how near the sentence's meaning is to the question's, which of
+the question's words it has, and whether the person whose words are asked for says it. The weights
+ship with the model; `eval.calibrate` fits them.
 """
 
 from __future__ import annotations
@@ -13,101 +13,148 @@ import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any, Self
 
-from app.question import asked_of, kind_of, named
-from app.reader import Passage, Sentence, Span
-from app.reader.narrow import holds, narrow
+from app.question import asked_of, named
+from app.reader import Passage, Reader, Sentence, Span
+from app.reader.span import MODEL, SpanReader, damaged, read_about
 from index.embed import Embedder
 from index.keyword import content_words
 from index.store import Vectors
 
-SPANS_PER_PASSAGE = 4
 REMEMBERED = 20_000  # sentence vectors kept, 1.5 kB each
+MARGIN = 8.0  # beyond it a margin tells nothing more
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What speaks for one sentence; each about 0 to 1."""
+    """What speaks for a span; each but the margin about 0 to 1."""
 
+    margin: float  # the reader's score over "no answer", within +-MARGIN
     meaning: float  # cosine of the question and the sentence with its speaker's name
-    topic: float  # the same with all speakers' names left out of both
-    context: float  # cosine of the question and the sentence with the one before it
-    words: float  # share of the question's content words in it, weighted by rarity
-    kind: float  # holds a number, a time, a place, a person, a reason, as asked
+    words: float  # share of the question's content words in the sentence, weighted by rarity
     speaker: float  # said by, or about, the person whose words are asked for
     length: float  # of full size, no "And very important."
 
 
-# What ranks sentences: a softmax over the sentences of each question, fitted to the answering
-# ones on the development halves of the shipped question sets.
-RANKING = Evidence(
-    meaning=6.2, topic=7.3, context=4.2, words=2.5, kind=0.85, speaker=2.7, length=1.5
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How the evidence is weighed.
+
+    `ranking` orders the spans of one question. `answering`, `lead` and `bias` give the log-odds
+    that the first of them is right; the lead is how far it ranks before the second.
+    """
+
+    ranking: Evidence
+    answering: Evidence
+    lead: float
+    bias: float
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> Self:
+        """What `asdict` gave. Raises TypeError or KeyError where it is something else."""
+        return cls(
+            ranking=Evidence(**found["ranking"]),
+            answering=Evidence(**found["answering"]),
+            lead=float(found["lead"]),
+            bias=float(found["bias"]),
+        )
+
+    def rank(self, evidence: Evidence) -> float:
+        """The evidence weighed; only its order among the spans of one question means anything."""
+        return _weighed(self.ranking, evidence)
+
+    def log_odds(self, best: Evidence, lead: float) -> float:
+        """Log-odds that the first span of a question answers it."""
+        return self.bias + self.lead * lead + _weighed(self.answering, best)
+
+
+# Weights of the reader alone, before any are fitted.
+MARGIN_ALONE = Weights(
+    ranking=Evidence(margin=1.0, meaning=0.0, words=0.0, speaker=0.0, length=0.0),
+    answering=Evidence(margin=1.0, meaning=0.0, words=0.0, speaker=0.0, length=0.0),
+    lead=0.0,
+    bias=0.0,
 )
-# What tells whether the best sentence answers: logistic regression on the same halves. Words in
-# common are left out: near misses have them too.
-ANSWERING = Evidence(
-    meaning=4.2, topic=0.0, context=0.0, words=0.0, kind=0.0, speaker=1.3, length=0.0
-)
-ANSWERING_BIAS = -1.95
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A span of a passage (by its number), its sentence as it was said, what speaks for it."""
+
+    passage: int
+    span: Span
+    said: str
+    evidence: Evidence
 
 
 class EvidenceReader:
-    """Ranks sentences by evidence. Sentence vectors are remembered between questions."""
+    """Ranks spans by evidence. Sentence vectors are remembered between questions."""
 
-    def __init__(self, embedder: Embedder) -> None:
+    def __init__(self, spans: Reader, embedder: Embedder, weights: Weights) -> None:
+        self._spans = spans
         self._embedder = embedder
+        self._weights = weights
         self._vectors: dict[str, Vectors] = {}
 
+    @classmethod
+    def open(cls, embedder: Embedder, *, threads: int, folder: Path = MODEL) -> Self:
+        """The model in `folder` and its weights.
+
+        Raises OnRecordError where a part is missing, damaged or of another version.
+        """
+        try:
+            weights = Weights.from_json(read_about(folder)["weights"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise damaged(folder, error) from error
+        return cls(SpanReader.open(folder, threads=threads), embedder, weights)
+
     def read(self, question: str, passages: Sequence[Passage], /) -> list[list[Span]]:
-        evidence = self.evidence(question, passages)
-        ranked = [row for rows in evidence for row in rows]
+        ranked = ranking(self._weights, self.evidence(question, passages))
+        result: list[list[Span]] = [[] for _ in passages]
         if not ranked:
-            return [[] for _ in passages]
-        # The best sentence's score says how likely it answers; the others are as far behind it
-        # as they rank.
-        best = max(ranked, key=rank)
-        shift = answering(best) - rank(best)
-        kind = kind_of(question)
-        result = []
-        for passage, rows in zip(passages, evidence, strict=True):
-            order = sorted(zip(passage.sentences, rows, strict=True), key=lambda one: -rank(one[1]))
-            result.append(
-                [
-                    Span(*narrow(question, kind, passage.text, (s.start, s.end)), rank(row) + shift)
-                    for s, row in order[:SPANS_PER_PASSAGE]
-                ]
-            )
+            return result
+        # The first span's score says how likely it is right; the others are as far behind it as
+        # they rank.
+        first, best = ranked[0]
+        shift = self._weights.log_odds(best.evidence, lead(ranked)) - first
+        for rank, found in ranked:
+            span = found.span
+            result[found.passage].append(Span(span.start, span.end, rank + shift))
         return result
 
-    def evidence(self, question: str, passages: Sequence[Passage]) -> list[list[Evidence]]:
-        """For each passage the evidence for each of its sentences."""
-        speakers = {s.speaker for p in passages for s in p.sentences if s.speaker}
-        views = [_views(passage, speakers) for passage in passages]
-        topic = _without_names(question, speakers)
-        vectors = self._embed([text for rows in views for row in rows for text in astuple(row)])
-        query, topic_query = self._embedder.embed_passages([question, topic])
+    def evidence(self, question: str, passages: Sequence[Passage]) -> list[Found]:
+        """Every span that is marked, with the evidence for it, in no order."""
+        marked = [
+            (n, span, sentence_of(passage, span))
+            for n, (passage, spans) in enumerate(
+                zip(passages, self._spans.read(question, passages), strict=True)
+            )
+            for span in spans
+        ]
+        spoken = [_spoken(passages[n], sentence) for n, _, sentence in marked]
+        vectors = self._embed(spoken)
+        query = self._embedder.embed_query(question)
         asked = {_stem(word) for word in content_words(question)}
+        speakers = {s.speaker for p in passages for s in p.sentences if s.speaker}
         person = asked_of(question, sorted(speakers))
         rarity = _rarity(passages)
-        kind = kind_of(question)
-        result = []
-        for passage, rows in zip(passages, views, strict=True):
-            evidence = []
-            for sentence, view in zip(passage.sentences, rows, strict=True):
-                words = passage.text[sentence.start : sentence.end]
-                evidence.append(
-                    Evidence(
-                        meaning=float(query @ vectors[view.spoken]),
-                        topic=float(topic_query @ vectors[view.nameless]),
-                        context=float(query @ vectors[view.in_context]),
-                        words=_overlap(asked, view.spoken, rarity),
-                        kind=holds(kind, question, words),
-                        speaker=_speaks(sentence, words, person),
-                        length=min(len(words.split()), 12) / 12,
-                    )
-                )
-            result.append(evidence)
-        return result
+        return [
+            Found(
+                n,
+                span,
+                text,
+                Evidence(
+                    margin=max(-MARGIN, min(MARGIN, span.score)),
+                    meaning=float(query @ vectors[text]),
+                    words=_overlap(asked, text, rarity),
+                    speaker=_speaks(sentence, text, person),
+                    length=min(sentence.end - sentence.start, 60) / 60,
+                ),
+            )
+            for (n, span, sentence), text in zip(marked, spoken, strict=True)
+        ]
 
     def _embed(self, texts: Collection[str]) -> Mapping[str, Vectors]:
         known = self._vectors if len(self._vectors) < REMEMBERED else {}
@@ -120,14 +167,28 @@ class EvidenceReader:
         return known
 
 
-def rank(evidence: Evidence) -> float:
-    """The evidence weighed; only its order among the sentences of one question means anything."""
-    return _weighed(RANKING, evidence)
+def ranking(weights: Weights, found: Sequence[Found]) -> list[tuple[float, Found]]:
+    """What was found with its rank, best first."""
+    ranked = [(weights.rank(one.evidence), one) for one in found]
+    return sorted(ranked, key=lambda one: (-one[0], one[1].passage, one[1].span.start))
 
 
-def answering(evidence: Evidence) -> float:
-    """Log-odds that the best sentence of a question answers it."""
-    return ANSWERING_BIAS + _weighed(ANSWERING, evidence)
+def lead(ranked: Sequence[tuple[float, Found]]) -> float:
+    """How far the first ranks before the first that says something else, at most MARGIN.
+
+    Passages overlap, and the same sentence from two of them is no rival to itself.
+    """
+    best, first = ranked[0]
+    rivals = (rank for rank, found in ranked if found.said != first.said)
+    return min(MARGIN, best - next(rivals, -math.inf))
+
+
+def sentence_of(passage: Passage, span: Span) -> Sentence:
+    """The sentence a span begins in, or whose label it is; all of a passage without sentences."""
+    for sentence in passage.sentences:
+        if sentence.end > span.start:
+            return sentence
+    return Sentence(0, len(passage.text), None)
 
 
 def _weighed(weights: Evidence, evidence: Evidence) -> float:
@@ -135,34 +196,9 @@ def _weighed(weights: Evidence, evidence: Evidence) -> float:
     return float(sum(weight * value for weight, value in pairs))
 
 
-@dataclass(frozen=True, slots=True)
-class View:
-    """What is embedded of a sentence."""
-
-    spoken: str  # with its speaker's name in front
-    nameless: str  # with the names of all speakers left out
-    in_context: str  # with the sentence before it
-
-
-def _views(passage: Passage, speakers: Collection[str]) -> list[View]:
-    views = []
-    before = ""
-    for sentence in passage.sentences:
-        words = passage.text[sentence.start : sentence.end]
-        spoken = f"{sentence.speaker}: {words}" if sentence.speaker else words
-        views.append(View(spoken, _without_names(words, speakers), f"{before} {spoken}".strip()))
-        before = words
-    return views
-
-
-def _without_names(text: str, speakers: Collection[str]) -> str:
-    """The text without its speakers' names and the titles in front of them."""
-    parts = sorted({re.escape(part) for name in speakers for part in name.split()})
-    if not parts:
-        return text
-    names = rf"\b(?:(?:president|mr|mrs|ms|dr)\.? )?(?:{'|'.join(parts)})\b(?:['’]s\b)?"
-    without = re.sub(rf"(?:{names}\s*)+", "", text, flags=re.IGNORECASE).strip()
-    return without if any(map(str.isalnum, without)) else text
+def _spoken(passage: Passage, sentence: Sentence) -> str:
+    words = passage.text[sentence.start : sentence.end]
+    return f"{sentence.speaker}: {words}" if sentence.speaker else words
 
 
 def _rarity(passages: Sequence[Passage]) -> dict[str, float]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,10 +34,9 @@ ANSWER_TOKENS = 48
 LONGEST_ANSWER = 400  # characters
 LONGEST_WORD = 40
 BATCH = 8
-SPANS_PER_PASSAGE = 4
-CANDIDATES = 12  # best starts, and best ends, that are paired
 
 Scores = NDArray[np.float32]
+Range = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Window:
 
 
 class SpanReader:
-    """Start and end scores from the shipped model. Safe to share between threads."""
+    """The best span of every sentence by the shipped model. Safe to share between threads."""
 
     def __init__(self, session: onnxruntime.InferenceSession, tokenizer: Tokenizer) -> None:
         self._session = session
@@ -64,20 +64,12 @@ class SpanReader:
         from tokenizers import Tokenizer
 
         try:
-            about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-            if about["format"] != FORMAT:
-                raise OnRecordError(
-                    f"{folder}: this reader has format {about['format']}, On Record reads format "
-                    f"{FORMAT}; install the model and the program of one version."
-                )
+            sha256 = read_about(folder)["sha256"]
             tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-            sha256 = about["sha256"]
         except OnRecordError:
             raise
         except Exception as error:  # tokenizers raises bare Exception for a missing file
-            raise OnRecordError(
-                f"{folder}: the reader's files are missing or damaged ({error}); install again."
-            ) from error
+            raise damaged(folder, error) from error
         tokenizer.no_padding()
         tokenizer.no_truncation()
         return cls(open_session(folder / "reader.onnx", sha256, threads=threads), tokenizer)
@@ -87,13 +79,15 @@ class SpanReader:
         windows = [
             window for n, passage in enumerate(passages) for window in self._windows(n, passage)
         ]
-        found: list[list[Span]] = [[] for _ in passages]
+        best: list[dict[Range, Span]] = [{} for _ in passages]
         for rows in by_length([len(window.ids) for window in windows], BATCH):
             batch = [windows[n] for n in rows]
             for window, scores in zip(batch, self._scores(asked, batch), strict=True):
-                passage = passages[window.passage]
-                found[window.passage] += self._spans(passage, window, scores, len(asked) + 2)
-        return [_best(spans) for spans in found]
+                its = best[window.passage]
+                for where, span in _spans(passages[window.passage], window, scores, len(asked) + 2):
+                    if where not in its or its[where].score < span.score:
+                        its[where] = span
+        return [sorted(its.values(), key=lambda span: (-span.score, span.start)) for its in best]
 
     def _windows(self, number: int, passage: Passage) -> Iterator[Window]:
         ids: list[int] = []
@@ -122,24 +116,54 @@ class SpanReader:
         (scores,) = self._session.run(None, inputs)
         yield from scores
 
-    def _spans(
-        self, passage: Passage, window: Window, scores: Scores, shift: int
-    ) -> Iterator[Span]:
-        """The best spans of one window; `shift` is where its tokens begin among the scores."""
-        null = float(scores[0].sum())
-        inside = scores[shift : shift + len(window.ids)].copy()
-        inside[[place is None for place in window.places]] = -np.inf
-        starts = np.argsort(-inside[:, 0])[:CANDIDATES]
-        ends = np.argsort(-inside[:, 1])[:CANDIDATES]
-        for first in starts:
-            for last in ends:
-                margin = float(inside[first, 0] + inside[last, 1]) - null
-                a, b = window.places[first], window.places[last]
-                if a is None or b is None or not first <= last < first + ANSWER_TOKENS:
-                    continue
-                start, end = _whole_words(passage.text, a[0], b[1])
-                if start < end <= start + LONGEST_ANSWER:
-                    yield Span(start, end, margin)
+
+def read_about(folder: Path) -> dict[str, Any]:
+    """What model.json says. Raises OnRecordError where it is missing or of another version."""
+    try:
+        about: dict[str, Any] = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        found = about["format"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise damaged(folder, error) from error
+    if found != FORMAT:
+        raise OnRecordError(
+            f"{folder}: this reader has format {found}, On Record reads format "
+            f"{FORMAT}; install the model and the program of one version."
+        )
+    return about
+
+
+def damaged(folder: Path, error: Exception) -> OnRecordError:
+    return OnRecordError(
+        f"{folder}: the reader's files are missing or damaged ({error}); install again."
+    )
+
+
+def _spans(
+    passage: Passage, window: Window, scores: Scores, shift: int
+) -> Iterator[tuple[Range, Span]]:
+    """The best span of one window in each sentence; `shift` is where its tokens begin in `scores`.
+
+    A sentence reaches back over the label in front of it.
+    """
+    null = float(scores[0].sum())
+    inside = scores[shift : shift + len(window.ids)]
+    # An added label is nowhere.
+    places = np.array([place or (-1, -1) for place in window.places])
+    bounds = [0, *(sentence.end for sentence in passage.sentences[:-1]), len(passage.text)]
+    for where in pairwise(bounds):
+        tokens = np.flatnonzero((places[:, 0] >= where[0]) & (places[:, 1] <= where[1]))
+        if not len(tokens):
+            continue
+        pairs = inside[tokens, 0][:, None] + inside[tokens, 1][None, :]
+        # An end before its start, or too far behind it, is no span.
+        pairs[np.tri(len(tokens), k=-1, dtype=bool)] = -np.inf
+        pairs[~np.tri(len(tokens), k=ANSWER_TOKENS - 1, dtype=bool)] = -np.inf
+        first, last = np.unravel_index(np.argmax(pairs), pairs.shape)
+        start, end = _whole_words(
+            passage.text, int(places[tokens[first]][0]), int(places[tokens[last]][1])
+        )
+        if start < end <= start + LONGEST_ANSWER:
+            yield where, Span(start, end, float(pairs[first, last]) - null)
 
 
 def _with_labels(passage: Passage) -> Iterator[tuple[str, int | None]]:
@@ -172,14 +196,3 @@ def _whole_words(text: str, start: int, end: int) -> tuple[int, int]:
     while end < last and text[end - 1].isalnum() and text[end].isalnum():
         end += 1
     return start, end
-
-
-def _best(spans: Sequence[Span]) -> list[Span]:
-    """The best spans that do not overlap a better one, best first."""
-    kept: list[Span] = []
-    for span in sorted(spans, key=lambda one: (-one.score, one.start, one.end)):
-        if all(span.end <= other.start or other.end <= span.start for other in kept):
-            kept.append(span)
-        if len(kept) == SPANS_PER_PASSAGE:
-            break
-    return kept

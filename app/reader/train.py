@@ -4,7 +4,8 @@
 
 A run is a folder: settings.json, log.jsonl, checkpoint.pt, from which a killed run goes on
 where it was, and at the end model/, which `app.reader.span` reads. Needs torch; nothing of On
-Record's question path imports this module. Its calibration is fitted by `eval.calibrate`.
+Record's question path imports this module. `eval.calibrate` fits the weights that
+stand in its model.json.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer
 
+from app.reader.evidence import MARGIN_ALONE
 from app.reader.examples import Example, Sets, Stage
 from app.reader.span import FORMAT
 from index.embed import default_weights, load_transformer
@@ -262,7 +264,7 @@ def export(model: SpanModel, run: Path) -> None:
     quantize(full / "reader.onnx", small / "reader.onnx")
     for folder in (full, small):
         digest = hashlib.sha256((folder / "reader.onnx").read_bytes()).hexdigest()
-        about = {"format": FORMAT, "sha256": digest}
+        about = {"format": FORMAT, "sha256": digest, "weights": asdict(MARGIN_ALONE)}
         (folder / "model.json").write_text(json.dumps(about, indent=1) + "\n")
 
 

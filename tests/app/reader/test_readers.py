@@ -1,33 +1,66 @@
-"""One contract for every reader; and what ranks sentences where evidence does.
+"""One contract for every reader; and how the evidence for a span is weighed.
 
 A reader that joins READERS inherits the contract.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.reader import Passage, Reader, Sentence
-from app.reader.evidence import EvidenceReader
-from index.sentences import sentences
-from tests.fakes import BagOfWords
+from app.reader import Passage, Reader, Sentence, Span
+from app.reader.evidence import (
+    MARGIN,
+    MARGIN_ALONE,
+    Evidence,
+    EvidenceReader,
+    Weights,
+    lead,
+    ranking,
+    sentence_of,
+)
+from app.reader.span import MODEL, SpanReader
+from index.errors import OnRecordError
+from tests.app.reader.conftest import CLOSE, OPEN, passage, small_model
+from tests.fakes import BagOfWords, OverlapReader
+from tests.picker import SentencePicker
+
+WEIGHTS = Weights(
+    ranking=Evidence(margin=0.5, meaning=4.0, words=2.0, speaker=2.0, length=1.0),
+    answering=Evidence(margin=0.5, meaning=2.0, words=0.0, speaker=0.0, length=0.0),
+    lead=0.5,
+    bias=-2.0,
+)
 
 
-def passage(text: str, speaker: str | None = "Ada Okafor") -> Passage:
-    return Passage(text, tuple(Sentence(a, b, speaker) for a, b in sentences(text)))
+@cache
+def shipped() -> SpanReader:
+    return SpanReader.open(threads=2)
 
 
-READERS: dict[str, Callable[[], Reader]] = {"evidence": lambda: EvidenceReader(BagOfWords())}
+READERS: dict[str, Callable[[], Reader]] = {
+    "picker": lambda: SentencePicker(BagOfWords()),
+    "evidence": lambda: EvidenceReader(OverlapReader(), BagOfWords(), WEIGHTS),
+    "shipped": shipped,
+}
+PARAMETERS = [
+    pytest.param(make, id=name, marks=[pytest.mark.model] if name == "shipped" else [])
+    for name, make in READERS.items()
+]
 
 
-@pytest.fixture(params=READERS)
+@pytest.fixture(params=PARAMETERS)
 def reader(request: pytest.FixtureRequest) -> Reader:
-    return READERS[request.param]()
+    made: Reader = request.param()
+    return made
 
 
 # --- The contract of every reader -------------------------------------------------------------
@@ -99,40 +132,134 @@ def test_reading_again_gives_the_same(reader: Reader) -> None:
     assert reader.read("Who pays?", passages) == reader.read("Who pays?", passages)
 
 
-# --- What speaks for a sentence -------------------------------------------------------------------
+# --- How the evidence is weighed -------------------------------------------------------------
+
+
+def weighed(**ranking: float) -> EvidenceReader:
+    """A reader by one kind of evidence, over the words that question and sentence share."""
+    nothing = dict.fromkeys(Evidence.__slots__, 0.0)
+    weights = Weights(Evidence(**{**nothing, **ranking}), MARGIN_ALONE.answering, 0.0, 0.0)
+    return EvidenceReader(OverlapReader(), BagOfWords(), weights)
 
 
 def test_the_sentence_that_answers_comes_first() -> None:
-    text = "The weather was fine. The bridge will cost eleven million. The crew is proud."
-    reader = EvidenceReader(BagOfWords())
-    ((best, *_),) = reader.read("How much will the bridge cost?", [passage(text)])
-    assert text[best.start : best.end] == "eleven million"
+    text = "The bridge is fine. The bridge will cost much. The crew is proud."
+    for kind in ("margin", "meaning", "words"):
+        ((best, *_),) = weighed(**{kind: 1.0}).read("What will it cost?", [passage(text)])
+        assert text[best.start : best.end] == "cost"
 
 
 def test_of_equal_sentences_the_one_of_the_person_asked_for_comes_first() -> None:
     text = "The pier is safe. The pier is safe."
     said = Passage(text, (Sentence(0, 17, "Ada Okafor"), Sentence(18, 35, "Ben Lindqvist")))
-    reader = EvidenceReader(BagOfWords())
-    for question, start in (("What did Okafor say?", 0), ("What did Lindqvist say?", 18)):
-        ((best, *_),) = reader.read(question, [said])
-        assert best.start == start
+    for question, start in (
+        ("What did Okafor say of the pier?", 0),
+        ("What did Lindqvist say of the pier?", 18),
+    ):
+        ((best, *_),) = weighed(speaker=1.0).read(question, [said])
+        assert best.start >= start
+        assert best.end <= start + 17
+
+
+def test_the_first_span_has_the_log_odds_and_the_others_are_as_far_behind_as_they_rank() -> None:
+    text = "The bridge will cost much. The bridge is fine."
+    reader = EvidenceReader(OverlapReader(), BagOfWords(), WEIGHTS)
+    asked = [passage(text)]
+    ranked = ranking(WEIGHTS, reader.evidence("What will the bridge cost?", asked))
+    ((first, second),) = reader.read("What will the bridge cost?", asked)
+    best = ranked[0][1].evidence
+    ahead = ranked[0][0] - ranked[1][0]
+    assert lead(ranked) == pytest.approx(ahead)
+    assert first.score == pytest.approx(-2 + 0.5 * ahead + 0.5 * best.margin + 2 * best.meaning)
+    assert second.score == pytest.approx(first.score - ahead)
+
+
+def test_a_sentence_of_two_passages_is_no_rival_to_itself() -> None:
+    text = "The bridge will cost much."
+    reader = EvidenceReader(OverlapReader(), BagOfWords(), WEIGHTS)
+    twice = [passage(text), passage(f"{text} The bridge is fine.")]
+    ranked = ranking(WEIGHTS, reader.evidence("What will the bridge cost?", twice))
+    assert lead(ranked) > 0.1
+    alone = ranking(WEIGHTS, reader.evidence("What will the bridge cost?", twice[:1]))
+    assert lead(alone) == MARGIN
+
+
+def test_a_margin_tells_nothing_more_beyond_its_bound() -> None:
+    class Sure:
+        def read(self, question: str, passages: list[Passage], /) -> list[list[Span]]:
+            return [[Span(0, 3, 99.0)], [Span(0, 3, -99.0)]]
+
+    found = EvidenceReader(Sure(), BagOfWords(), WEIGHTS).evidence(
+        "The?", [passage("The end.")] * 2
+    )
+    assert [one.evidence.margin for one in found] == [MARGIN, -MARGIN]
+
+
+def test_a_label_belongs_to_the_sentence_behind_it() -> None:
+    text = "Ada: It is late. Ben: It is not."
+    first, second = Sentence(5, 16, "Ada"), Sentence(22, 32, "Ben")
+    said = Passage(text, (first, second))
+    assert sentence_of(said, Span(0, 3, 0.0)) == sentence_of(said, Span(8, 10, 0.0)) == first
+    assert sentence_of(said, Span(17, 20, 0.0)) == second
+    assert sentence_of(Passage(text, ()), Span(17, 20, 0.0)) == Sentence(0, 32, None)
 
 
 def test_a_sentence_is_embedded_once_over_many_questions() -> None:
     embedder = BagOfWords()
-    reader = EvidenceReader(embedder)
-    for question in ("Who pays?", "Who pays for it?", "Where?"):
-        reader.read(question, [passage("The county pays. The town does not.")])
-    of_the_passage = [text for text in embedder.embedded if "county" in text or "town" in text]
-    assert of_the_passage
-    assert len(of_the_passage) == len(set(of_the_passage))
+    reader = EvidenceReader(OverlapReader(), embedder, WEIGHTS)
+    for question in ("Who pays?", "Who pays for it?", "Does the county?"):
+        reader.read(question, [passage("The county pays. The town pays not.")])
+    assert len(embedder.embedded) == len(set(embedder.embedded)) == 2
+
+
+# --- The shipped model ----------------------------------------------------------------------------
+
+
+@pytest.mark.model
+def test_the_shipped_reader_opens() -> None:
+    text = "The meeting began late. The county pays for the lighthouse. Nobody objected."
+    reader = EvidenceReader.open(BagOfWords(), threads=1)
+    ((best, *_),) = reader.read("Who pays for the lighthouse?", [passage(text, None)])
+    assert "county" in text[best.start : best.end]
+
+
+def test_the_shipped_model_is_small_and_has_a_card() -> None:
+    assert (MODEL / "reader.onnx").stat().st_size <= 30 * 10**6
+    card = (MODEL / "README.md").read_text(encoding="utf-8")
+    for part in ("Licence", "Data", "Figures", "Limits", "Train it again"):
+        assert f"## {part}" in card
+
+
+def spoil(folder: Path, weights: object) -> None:
+    about = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps({**about, "weights": weights}))
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [None, [], {}, {"ranking": {"margin": 1}}, {"ranking": {}, "answering": {}, "lead": 0}],
+)
+def test_weights_that_do_not_fit_are_told_in_a_sentence(tmp_path: Path, weights: object) -> None:
+    small_model(tmp_path)
+    spoil(tmp_path, weights)
+    with pytest.raises(OnRecordError, match=r"the reader's files are missing or damaged .*install"):
+        EvidenceReader.open(BagOfWords(), threads=1, folder=tmp_path)
+
+
+def test_weights_that_fit_are_read(tmp_path: Path) -> None:
+    small_model(tmp_path)
+    spoil(tmp_path, asdict(WEIGHTS))
+    reader = EvidenceReader.open(BagOfWords(), threads=1, folder=tmp_path)
+    text = f"So it is. We said {OPEN} eleven {CLOSE}."
+    ((best, *_),) = reader.read("How much?", [passage(text)])
+    assert text[best.start : best.end] == f"{OPEN} eleven {CLOSE}"
 
 
 WORDS = st.sampled_from(["Rome", " in ", "Yes. ", "5,000 ", "because ", "\n", "🙂", "\u0301", "橋"])
 ANY_TEXT = st.one_of(st.text(max_size=80), st.lists(WORDS, max_size=12).map("".join))
 
 
-@pytest.mark.parametrize("make", READERS.values(), ids=READERS.keys())
+@pytest.mark.parametrize("make", PARAMETERS)
 @given(question=ANY_TEXT, texts=st.lists(ANY_TEXT, max_size=3), speaker=st.none() | st.text())
 def test_any_question_and_passages(
     make: Callable[[], Reader], question: str, texts: list[str], speaker: str | None

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.question import Kind, kind_of
-from app.reader.narrow import holds, narrow
 from index.chunk import sentence_spans
 from index.transcript import Transcript
+from tests.picker.narrow import holds, narrow
 
 KINDS: list[Kind] = ["who", "when", "where", "how_many", "why", "what"]
 

@@ -1,0 +1,150 @@
+"""How the reader weighs its evidence: fits the weights in its model.json.
+
+    python -m eval.calibrate DATA [--model DIR] [--write]
+
+The ranking is fitted so that the right span comes first (a softmax over the spans of each
+question), the log-odds by logistic regression on whether the first span is right. On questions
+that nothing was trained on: the development halves of the shipped sets over the seeds, and
+DATA/dev/speech_dev over its own passages; both count alike, however many questions they have.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, astuple, dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.answer import passage_of
+from app.assemble import Parts, build_seeds, open_parts
+from app.reader.evidence import (
+    MARGIN_ALONE,
+    Evidence,
+    EvidenceReader,
+    Found,
+    Weights,
+    lead,
+    ranking,
+)
+from app.reader.span import MODEL, SpanReader, read_about
+from app.settings import Settings
+from eval.collection import index_of, questions_of
+from eval.questions import Question, load, shipped
+from eval.reading import rows_of
+from index.retrieve import Query
+
+NAMES = [field.name for field in fields(Evidence)]
+PULL = 0.01  # towards 0, of the weights of standardized evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What was found for a question, which of it is right, and how much the question counts."""
+
+    found: tuple[Found, ...]
+    right: tuple[bool, ...]
+    weight: float
+
+
+def cases(
+    parts: Parts, model: Path, questions: Sequence[Question], settings: Settings
+) -> Iterator[Case]:
+    """Each question through retrieval and the reader in `model`."""
+    spans = SpanReader.open(model, threads=settings.threads)
+    reader = EvidenceReader(spans, parts.embedder, MARGIN_ALONE)
+    for question in questions:
+        hits = parts.retriever.retrieve(Query(question.question), settings.policy.passages)
+        found = reader.evidence(question.question, [passage_of(parts.folder, h) for h in hits])
+        right = [
+            hits[one.passage].chunk.transcript_id == question.transcript
+            and any(
+                hits[one.passage].chunk.start + one.span.start < gold.end
+                and gold.start < hits[one.passage].chunk.start + one.span.end
+                for gold in question.golds
+            )
+            for one in found
+        ]
+        if found:
+            yield Case(tuple(found), tuple(right), 1 / len(questions))
+
+
+def fit_ranking(given: Sequence[Case]) -> Evidence:
+    """The weights under which the right spans come first, by maximum likelihood."""
+    from scipy.optimize import minimize
+
+    able = [case for case in given if any(case.right)]
+    rows = [np.array([astuple(one.evidence) for one in case.found]) for case in able]
+    right = [np.array(case.right) for case in able]
+    counts = np.array([case.weight for case in able])
+    counts /= counts.sum()
+    scale = np.concatenate(rows).std(axis=0) + 1e-9
+
+    def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        total, slope = PULL * float(weights @ weights), 2 * PULL * weights
+        for row, its_right, count in zip(rows, right, counts, strict=True):
+            scaled = row / scale
+            scores = scaled @ weights
+            share = np.exp(scores - scores.max())
+            share /= share.sum()
+            of_right = share[its_right] / share[its_right].sum()
+            total -= count * float(np.log(share[its_right].sum()))
+            slope = slope + count * (share @ scaled - of_right @ scaled[its_right])
+        return total, slope
+
+    best = minimize(loss, np.zeros(len(NAMES)), jac=True, method="L-BFGS-B")
+    return Evidence(*(round(float(weight), 4) for weight in best.x / scale))
+
+
+def fit_answering(given: Sequence[Case], order: Evidence) -> Weights:
+    """The log-odds that the first span of a question is right."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    ranks = replace(MARGIN_ALONE, ranking=order)
+    rows, right = [], []
+    for case in given:
+        ranked = ranking(ranks, case.found)
+        first = ranked[0][1]
+        rows.append([*astuple(first.evidence), lead(ranked)])
+        right.append(case.right[case.found.index(first)])
+    counts = np.array([case.weight for case in given])
+    fitted = make_pipeline(StandardScaler(), LogisticRegression())
+    fitted.fit(rows, right, logisticregression__sample_weight=counts / counts.mean())
+    scaler, regression = fitted[0], fitted[1]
+    weights = regression.coef_[0] / scaler.scale_
+    bias = float(regression.intercept_[0] - weights @ scaler.mean_)
+    *evidence, ahead = (round(float(weight), 4) for weight in weights)
+    return Weights(order, Evidence(*evidence), ahead, round(bias, 4))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="fit how the reader weighs its evidence")
+    parser.add_argument("data", type=Path, metavar="DATA", help="folder of the question sets")
+    parser.add_argument("--model", type=Path, default=MODEL, help="the reader's folder")
+    parser.add_argument("--write", action="store_true", help="put the weights into model.json")
+    options = parser.parse_args()
+    about = read_about(options.model)
+    given: list[Case] = []
+    with tempfile.TemporaryDirectory() as temporary:
+        settings = Settings.from_environment(index=Path(temporary) / "seeds")
+        build_seeds(settings.index, settings)
+        seeds = [q for name in shipped() for q in load(name) if q.split == "dev"]
+        given += cases(open_parts(settings), options.model, seeds, settings)
+        texts, questions = questions_of(rows_of(options.data, "speech_dev"))
+        settings = replace(settings, index=index_of(texts, Path(temporary)))
+        given += cases(open_parts(settings), options.model, questions, settings)
+    weights = fit_answering(given, fit_ranking(given))
+    print(f"{len(given)} questions: {json.dumps(asdict(weights), indent=1)}")
+    if options.write:
+        new = {**about, "weights": asdict(weights)}
+        (options.model / "model.json").write_text(json.dumps(new, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
