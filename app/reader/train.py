@@ -1,11 +1,11 @@
 """Training the span reader: from all-MiniLM-L6-v2's weights to start and end scores.
 
-    python -m app.reader.train DATA RUN         (DATA holds train/*.jsonl.gz)
+    python -m app.reader.train DATA RUN [--start app/reader/model]     (DATA holds train/*.jsonl.gz)
 
 A run is a folder: settings.json, log.jsonl, checkpoint.pt, from which a killed run goes on
-where it was, and at the end model/, which `app.reader.span` reads. Needs torch; nothing of On
-Record's question path imports this module. `eval.calibrate` fits the weights that
-stand in its model.json.
+where it was, and at the end model/, which `app.reader.span` reads. With --start it learns on
+from an earlier reader. `eval.calibrate` then fits how the reader weighs its evidence. Needs
+torch; nothing of On Record's question path imports this module.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from app.reader.evidence import MARGIN_ALONE
 from app.reader.examples import Example, Sets, Stage
 from app.reader.span import FORMAT
 from index.embed import default_weights, load_transformer
+from index.errors import OnRecordError
 from index.onnx import export_onnx, quantize
 
 # Single sentences first, then short windows of everything, then windows as long as a chunk with
@@ -114,6 +115,46 @@ def new_model() -> SpanModel:
     return SpanModel(transformer.auto_model)
 
 
+def start_from(model: SpanModel, file: Path) -> None:
+    """Give the model the weights of an exported int8 reader, as fine as int8 keeps them."""
+    from onnx import load, numpy_helper
+
+    graph = load(str(file)).graph
+    arrays = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
+
+    def full(name: str) -> torch.Tensor:
+        scale, zero = arrays[f"{name}_scale"], arrays[f"{name}_zero_point"]
+        whole = (arrays[f"{name}_quantized"].astype("float32") - zero) * scale
+        return torch.from_numpy(whole.astype("float32"))
+
+    state = {
+        name: torch.from_numpy(array.copy())
+        for name, array in arrays.items()
+        if name.startswith(("bert.", "spans.")) and name.endswith(("weight", "bias"))
+    }
+    for name in arrays:
+        if name.startswith("bert.embeddings.") and name.endswith("_quantized"):
+            state[name.removesuffix("_quantized")] = full(name.removesuffix("_quantized"))
+    layers = 0
+    for node in graph.node:
+        if node.op_type == "QAttention":
+            prefix = f"bert.encoder.layer.{layers}.attention.self"
+            weights = full(node.input[1].removesuffix("_quantized")).chunk(3, dim=1)
+            biases = torch.from_numpy(arrays[node.input[2]].copy()).chunk(3)
+            for part, weight, bias in zip(("query", "key", "value"), weights, biases, strict=True):
+                state[f"{prefix}.{part}.weight"] = weight.T
+                state[f"{prefix}.{part}.bias"] = bias
+            layers += 1
+        elif node.op_type == "MatMulInteger":
+            # /bert/encoder/layer.0/output/dense/MatMul_output_0_output_quantized
+            place = node.output[0].split("/MatMul")[0].strip("/").replace("/", ".")
+            state[f"{place}.weight"] = full(node.input[1].removesuffix("_quantized")).T
+    missing, unknown = model.load_state_dict(state, strict=False)
+    missing = [name for name in missing if "pooler" not in name and "position_ids" not in name]
+    if missing or unknown:
+        raise ValueError(f"{file}: this is no reader of ours; {[*missing, *unknown]}")
+
+
 def tokenizer() -> Tokenizer:
     found = Tokenizer.from_file(str(default_weights() / "tokenizer.json"))
     found.no_padding()
@@ -174,13 +215,22 @@ def plan(data: Path, settings: Settings) -> list[list[Example]]:
     ]
 
 
-def train(data: Path, run: Path, settings: Settings) -> SpanModel:
-    """Train, or go on training, in the folder `run`; returns the trained model."""
+def train(data: Path, run: Path, settings: Settings, start: Path | None = None) -> SpanModel:
+    """Train, or go on training, in the folder `run`; returns the trained model.
+
+    `start` is the folder of a reader to learn on from. Raises OnRecordError where the run was
+    begun with other settings.
+    """
     run.mkdir(parents=True, exist_ok=True)
-    (run / "settings.json").write_text(json.dumps(asdict(settings), indent=1) + "\n")
+    about, kept = json.dumps(asdict(settings), indent=1) + "\n", run / "settings.json"
+    if kept.exists() and kept.read_text(encoding="utf-8") != about:
+        raise OnRecordError(f"{run}: this run was begun with other settings; name another folder.")
+    kept.write_text(about, encoding="utf-8")
     torch.manual_seed(settings.seed)
     steps = plan(data, settings)
     model = new_model().eval()  # eval: without dropout
+    if start:
+        start_from(model, start / "reader.onnx")
     optimizer = torch.optim.AdamW(
         model.parameters(),
         lr=settings.learning_rate,
@@ -272,8 +322,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("data", type=Path, help="folder of the question sets")
     parser.add_argument("run", type=Path, help="folder of the run; a killed run goes on there")
+    parser.add_argument("--start", type=Path, help="folder of a reader to learn on from")
     options = parser.parse_args()
-    export(train(options.data, options.run, Settings()), options.run)
+    export(train(options.data, options.run, Settings(), options.start), options.run)
 
 
 if __name__ == "__main__":
