@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from itertools import islice
 
 from app.answer import Answerer, Quote
 from index.folder import Folder
@@ -31,20 +32,17 @@ def examples(folder: Folder, answerer: Answerer) -> list[str]:
     """At most MOST questions that the index answers, each of another speaker if it has any."""
     found: list[str] = []
     for speaker in [*folder.speakers()[:SPEAKERS], None]:
-        tried = [
-            (answerer.ask(_framed(speaker, topic)), _framed(speaker, topic))
-            for topic in topics(folder, speaker)
-        ]
-        good = [
-            (answer.confidence, question)
-            for answer, question in tried
-            if answer.quotes and (speaker is None or _name(answer.quotes[0]) == speaker)
-        ]
-        if good:
-            found.append(max(good)[1])
+        questions = (_framed(speaker, topic) for topic in topics(folder, speaker))
+        # The first that is answered: trying them all would keep the page waiting.
+        found += islice((q for q in questions if _is_answered(answerer, q, speaker)), 1)
         if len(found) == MOST:
             break
     return found
+
+
+def _is_answered(answerer: Answerer, question: str, speaker: str | None) -> bool:
+    quotes = answerer.ask(question).quotes
+    return bool(quotes) and (speaker is None or _name(quotes[0]) == speaker)
 
 
 def topics(folder: Folder, speaker: str | None) -> list[str]:

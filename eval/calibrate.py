@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, astuple, dataclass, fields, replace
@@ -39,6 +40,7 @@ from eval.reading import rows_of
 from index.retrieve import Query
 
 NAMES = [field.name for field in fields(Evidence)]
+THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 PULL = 0.01  # towards 0, of the weights of standardized evidence
 
 
@@ -123,10 +125,26 @@ def fit_answering(given: Sequence[Case], order: Evidence) -> Weights:
     return Weights(order, Evidence(*evidence), ahead, round(bias, 4))
 
 
+def thresholds(given: Sequence[Case], weights: Weights) -> Iterator[str]:
+    """What each threshold on the confidence would buy: a table's lines."""
+    confidences, right = [], []
+    for case in given:
+        ranked = ranking(weights, case.found)
+        first = ranked[0][1]
+        confidences.append(1 / (1 + math.exp(-weights.log_odds(first.evidence, lead(ranked)))))
+        right.append(case.right[case.found.index(first)])
+    yield "| threshold | answered | right of those |\n|---|---|---|"
+    for threshold in THRESHOLDS:
+        kept = [is_right for c, is_right in zip(confidences, right, strict=True) if c >= threshold]
+        precision = f"{sum(kept) / len(kept):.0%}" if kept else "-"
+        yield f"| {threshold} | {len(kept) / len(given):.0%} | {precision} |"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="fit how the reader weighs its evidence")
     parser.add_argument("data", type=Path, metavar="DATA", help="folder of the question sets")
     parser.add_argument("--model", type=Path, default=MODEL, help="the reader's folder")
+    parser.add_argument("--rows", type=int, default=400, help="so many spoken questions at most")
     parser.add_argument("--write", action="store_true", help="put the weights into model.json")
     options = parser.parse_args()
     about = read_about(options.model)
@@ -136,11 +154,12 @@ def main() -> None:
         build_seeds(settings.index, settings)
         seeds = [q for name in shipped() for q in load(name) if q.split == "dev"]
         given += cases(open_parts(settings), options.model, seeds, settings)
-        texts, questions = questions_of(rows_of(options.data, "speech_dev"))
+        texts, questions = questions_of(rows_of(options.data, "speech_dev", options.rows))
         settings = replace(settings, index=index_of(texts, Path(temporary)))
         given += cases(open_parts(settings), options.model, questions, settings)
     weights = fit_answering(given, fit_ranking(given))
     print(f"{len(given)} questions: {json.dumps(asdict(weights), indent=1)}")
+    print("\n".join(thresholds(given, weights)))
     if options.write:
         new = {**about, "weights": asdict(weights)}
         (options.model / "model.json").write_text(json.dumps(new, indent=1) + "\n")
