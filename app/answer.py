@@ -150,8 +150,8 @@ class Answerer:
             self._known(transcript)
         resolved = resolve(question, [_whole(turn) for turn in history], self._speakers)
         hits = self._retriever.retrieve(Query(resolved, transcript, name), self._policy.passages)
-        spans = self._reader.read(resolved, [passage_of(self._folder, hit) for hit in hits])
-        found = self._quotes([hit.chunk for hit in hits], spans, name)
+        spans = self._reader.read(resolved, [passage_of(self._folder, hit, name) for hit in hits])
+        found = self._quotes([hit.chunk for hit in hits], spans, name, quotes)
         confidence = 1 / (1 + math.exp(min(700, -found[0].score))) if found else 0.0
         answered = bool(found) and confidence >= self._policy.threshold
         return Answer(
@@ -166,24 +166,28 @@ class Answerer:
         )
 
     def _quotes(
-        self, chunks: Sequence[Chunk], spans: Sequence[Sequence[Span]], speaker: str | None
+        self,
+        chunks: Sequence[Chunk],
+        spans: Sequence[Sequence[Span]],
+        speaker: str | None,
+        most: int | None,
     ) -> list[Quote]:
-        """The quotes of all spans, best first; of those that overlap, the best alone."""
-        quotes = []
-        for chunk, its_spans in zip(chunks, spans, strict=True):
-            transcript = self._folder.transcript(chunk.transcript_id)
-            quotes += [
-                self._quote(
-                    transcript, chunk.start + span.start, chunk.start + span.end, span.score
-                )
-                for span in its_spans
-            ]
+        """As many quotes as can be shown, best first; of those that overlap, the best alone."""
+        places = sorted(
+            (-span.score, chunk.transcript_id, chunk.start + span.start, chunk.start + span.end)
+            for chunk, its_spans in zip(chunks, spans, strict=True)
+            for span in its_spans
+        )
+        enough = max(most or self._policy.quotes, NEAREST)
         kept: dict[str, list[Quote]] = defaultdict(list)
-        found = []
-        for quote in sorted(quotes, key=lambda q: (-q.score, q.source.id, q.start, q.answer_start)):
+        found: list[Quote] = []
+        for score, transcript_id, start, end in places:
+            if len(found) == enough:
+                break
+            quote = self._quote(self._folder.transcript(transcript_id), start, end, -score)
             if speaker and (quote.speaker is None or quote.speaker.name != speaker):
                 continue
-            others = kept[quote.source.id]
+            others = kept[transcript_id]
             if all(quote.end <= other.start or other.end <= quote.start for other in others):
                 others.append(quote)
                 found.append(quote)
@@ -198,8 +202,9 @@ class Answerer:
         sentences = self._folder.sentences(transcript.id, start, end)
         if not sentences:
             turn = transcript.segment_after(end)
-            if turn:
-                sentences = self._folder.sentences(transcript.id, turn.start, turn.start + 1)
+            # Between a label and its own words there may be a time, but no other name.
+            if turn and not any(map(str.isalpha, transcript.text[end : turn.start])):
+                sentences = self._folder.sentences(transcript.id, turn.start, turn.end)[:1]
         shown = start, end
         segment = transcript.segment_at(start)
         if sentences:
@@ -245,16 +250,17 @@ class Answerer:
             ) from None
 
 
-def passage_of(folder: Folder, hit: Hit) -> Passage:
-    """What the reader sees of a hit."""
+def passage_of(folder: Folder, hit: Hit, speaker: str | None = None) -> Passage:
+    """What the reader sees of a hit, where only what `speaker` says, if named, may be quoted."""
     chunk = hit.chunk
     transcript = folder.transcript(chunk.transcript_id)
     sentences = []
     for start, end in folder.sentences(chunk.transcript_id, chunk.start, chunk.end):
         if chunk.start <= start and end <= chunk.end:
             segment = transcript.segment_at(start)
-            speaker = segment.speaker.name if segment and segment.speaker else None
-            sentences.append(Sentence(start - chunk.start, end - chunk.start, speaker))
+            name = segment.speaker.name if segment and segment.speaker else None
+            asked = speaker is None or name == speaker
+            sentences.append(Sentence(start - chunk.start, end - chunk.start, name, asked))
     text = transcript.text[chunk.start : chunk.end]
     return Passage(text, tuple(sentences), hit.likeness)
 

@@ -1,23 +1,13 @@
-"""What a question asks for: its kind, the speakers it names, and what a follow-up means.
+"""What a question asks for: whom it names, whether for several things, what a follow-up means.
 
-English wording; a question in another language is of kind "what" and stands as it is.
+English wording; a question in another language stands as it is.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Literal
 
-Kind = Literal["who", "when", "where", "how_many", "why", "what"]
-
-_KINDS: tuple[tuple[Kind, str], ...] = (
-    ("how_many", r"how (?:many|much|long|often|old|big|large|far)|what (?:share|percentage)"),
-    ("when", r"when|(?:which|what) (?:time|date|day|year|month)"),
-    ("where", r"where|(?:which|what) (?:city|country|place|town|venues?|places|cities)"),
-    ("why", r"why|how come|what(?: is|'s)? the reason|what for|on what grounds"),
-    ("who", r"who|whom|whose|(?:which|what) (?:person|man|woman|leader)"),
-)
 _LIST = re.compile(
     r"\b(?:which|what) (?:two|three|four|five|several|countries|things|topics|issues|points|"
     r"places|people|conditions|terms|principles)\b|\blist\b|\bname (?:the|all|every)\b|"
@@ -51,14 +41,6 @@ _NO_NOUN = frozenset(
     "in on at to for with about from by and or when before after that if as again yet today of "
     "during while because so but into over then there now not".split()
 )
-
-
-def kind_of(question: str) -> Kind:
-    """What kind of thing the question asks for."""
-    for kind, pattern in _KINDS:
-        if re.search(rf"\b(?:{pattern})\b", question, re.IGNORECASE):
-            return kind
-    return "what"
 
 
 def asks_for_several(question: str) -> bool:

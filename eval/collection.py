@@ -3,7 +3,8 @@ has to be found, and how far confidence can be trusted.
 
     python -m eval.collection DATA SET [--rows N] [--half] [--raw]
 
-SET is xquad_en or speech_dev, in DATA/dev. Every passage becomes a transcript of one index. With
+SET is xquad_en or speech_dev, in DATA/dev. Every passage becomes a transcript of one index; of
+speech_dev only the documents are asked about on which `eval.calibrate` was not fitted. With
 --half, every other question is asked with its passage left out, so that it has no answer. With
 --raw, the reader's margin alone ranks and decides, for comparison.
 """
@@ -16,21 +17,23 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from app.answer import Answerer, answer_object
 from app.assemble import index_transcripts, open_parts
-from app.reader.evidence import MARGIN_ALONE, EvidenceReader
-from app.reader.examples import Row as SetRow
+from app.reader.sets import Row as SetRow
 from app.reader.span import SpanReader
 from app.settings import Settings
 from eval import metrics
-from eval.questions import Gold, Question
-from eval.reading import SEED, rows_of
+from eval.questions import Gold, Question, check_golds
+from eval.reading import SEED, for_fitting, rows_of
 from eval.report import figures, is_right, table
 from eval.run import Ask, Row, run
+from index.errors import OnRecordError
 from index.retrieve import Hit, Query, Retriever
 
 SETS = ("xquad_en", "speech_dev")
+FITTED = ("speech_dev",)  # of which `calibrate` has seen half of the documents
 RISKS = (0.05, 0.1, 0.2)
 
 
@@ -76,7 +79,9 @@ def index_of(texts: Mapping[str, str], folder: Path) -> Path:
     passages.mkdir()
     for name, text in texts.items():
         (passages / f"{name}.txt").write_text(text, encoding="utf-8", newline="")
-    index_transcripts(Settings.from_environment(index=folder / "index"), [passages])
+    report = index_transcripts(Settings.from_environment(index=folder / "index"), [passages])
+    if report.failures or report.notes:
+        raise OnRecordError(f"not all passages were indexed: {[*report.failures, *report.notes]}")
     return folder / "index"
 
 
@@ -84,16 +89,24 @@ def ask_all(questions: Sequence[Question], half: bool, raw: bool, folder: Path) 
     """Ask the questions over the index in `folder`; with `half`, every other one unanswerably."""
     settings = Settings.from_environment(index=folder)
     parts = open_parts(settings)
-    spans = SpanReader.open(threads=settings.threads)
-    reader = EvidenceReader(spans, parts.embedder, MARGIN_ALONE) if raw else parts.reader
+    reader = SpanReader.open(threads=settings.threads) if raw else parts.reader
 
     def asking(retriever: Retriever) -> Ask:
         answerer = Answerer(parts.folder, retriever, reader, settings.policy)
-        return lambda question: answer_object(answerer.ask(question))
+
+        def ask(question: str) -> Mapping[str, Any]:
+            answer = answerer.ask(question)
+            # Unrounded, so that the surest are told apart.
+            return {**answer_object(answer), "confidence": answer.confidence}
+
+        return ask
 
     def text_of(transcript: str) -> str:
         return parts.folder.transcript(transcript).text
 
+    texts = {summary.id: text_of(summary.id) for summary in parts.folder.summaries()}
+    if faults := check_golds(questions, texts):
+        raise OnRecordError(f"the passages do not hold their golds: {faults[0]}")
     for n, question in enumerate(questions):
         retriever: Retriever = parts.retriever
         if half and n % 2:
@@ -123,12 +136,15 @@ def main() -> None:
     parser.add_argument("--half", action="store_true", help="leave every other passage out")
     parser.add_argument("--raw", action="store_true", help="by the reader's margin alone")
     options = parser.parse_args()
-    texts, questions = questions_of(rows_of(options.data, options.set))
+    rows = rows_of(options.data, options.set)
+    texts, questions = questions_of(rows)
+    if options.set in FITTED:
+        questions = [q for q, row in zip(questions, rows, strict=True) if not for_fitting(row)]
     if options.rows and options.rows < len(questions):
         questions = random.Random(SEED).sample(questions, options.rows)  # noqa: S311
     with tempfile.TemporaryDirectory() as temporary:
         index = index_of(texts, Path(temporary))
-        rows = list(
+        answered = list(
             tqdm(
                 ask_all(questions, options.half, options.raw, index),
                 total=len(questions),
@@ -137,8 +153,8 @@ def main() -> None:
                 leave=False,
             )
         )
-    print(table({options.set: figures(rows)}))
-    print("\n".join(risk_lines(rows)))
+    print(table({options.set: figures(answered)}))
+    print("\n".join(risk_lines(answered)))
 
 
 if __name__ == "__main__":

@@ -90,11 +90,16 @@ def aurc(confidences: Sequence[float], right: Sequence[bool]) -> float | None:
 def coverage_at_risk(
     confidences: Sequence[float], right: Sequence[bool], risk: float
 ) -> float | None:
-    """The largest share of questions that can be answered, the most confident first, with at most
-    a share of `risk` of the answers wrong. None without questions.
+    """The largest share of questions that a threshold on confidence can leave answered with at
+    most a share of `risk` of the answers wrong. None without questions.
     """
     risks = _risks(confidences, right)
-    covered = [n for n, its_risk in enumerate(risks, 1) if its_risk <= risk]
+    ranked = [*sorted(confidences, reverse=True), None]
+    covered = [
+        n
+        for n, its_risk in enumerate(risks, 1)
+        if its_risk <= risk and ranked[n - 1] != ranked[n]  # equal ones are answered together
+    ]
     return max(covered, default=0) / len(risks) if risks else None
 
 

@@ -28,7 +28,7 @@ from index import __version__, keyword
 from index.chunk import OVERLAP, SIZE, Chunk
 from index.embed import Identity
 from index.errors import DamagedIndexError, IndexFolderError
-from index.sentences import Span
+from index.sentences import LONGEST, Span
 from index.store import FaissStore, Vectors
 from index.transcript import Basis, Kind, Segment, Speaker, Transcript, text_sha256
 
@@ -251,8 +251,8 @@ class Folder:
         """The sentences that overlap [start, end)."""
         rows = self.execute(
             "SELECT start, end FROM sentences "
-            "WHERE transcript_id = ? AND start < ? AND end > ? ORDER BY start",
-            (transcript_id, end, start),
+            "WHERE transcript_id = ? AND start BETWEEN ? AND ? AND end > ? ORDER BY start",
+            (transcript_id, start - LONGEST, end - 1, start),
         )
         return [(row[0], row[1]) for row in rows]
 

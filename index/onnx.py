@@ -36,14 +36,20 @@ def open_session(file: Path, sha256: str, *, threads: int) -> onnxruntime.Infere
         raise OnRecordError(f"{file}: the model cannot be read ({error.strerror}).") from error
     if hashlib.sha256(model).hexdigest() != sha256:
         raise OnRecordError(
-            f"{file}: the model is damaged or of another version; restore it, or delete its "
-            "folder if it is in the cache."
+            f"{file}: the model is damaged or of another version; install On Record again, or "
+            "delete its folder if it is in the cache."
         )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     # No arena: lengths vary, and an arena keeps memory for the largest batch it ever saw.
     options.enable_cpu_mem_arena = False
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors share no class
+        raise OnRecordError(
+            f"{file}: onnxruntime {onnxruntime.__version__} cannot run the model ({error}); "
+            "install the versions of constraints.txt."
+        ) from error
 
 
 def by_length(lengths: Sequence[int], batch: int) -> Iterator[list[int]]:

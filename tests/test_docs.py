@@ -57,9 +57,14 @@ def test_the_readmes_make_targets_exist() -> None:
         assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE), target
 
 
-@pytest.mark.parametrize("document", ["README.md", "eval/README.md", "seeds/README.md"])
+@pytest.mark.parametrize(
+    "document", ["README.md", "eval/README.md", "seeds/README.md", "app/reader/model/README.md"]
+)
 def test_links_lead_somewhere(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
-    for target in re.findall(r"\]\(([^)#]+)\)", text):
+    for target, heading in re.findall(r"\]\(([^)#]+)(?:#([^)]+))?\)", text):
         if "://" not in target:
-            assert ((ROOT / document).parent / target).exists(), target
+            found = (ROOT / document).parent / target
+            assert found.exists(), target
+            headings = re.findall(r"^#+ (.+)$", found.read_text(), re.MULTILINE) if heading else []
+            assert not heading or heading in [h.lower().replace(" ", "-") for h in headings]

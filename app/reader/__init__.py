@@ -1,7 +1,7 @@
 """The Reader seam: a question and passages in, scored spans out.
 
-Readers know nothing of transcripts; a span's place is in its passage. `evidence` is the
-reader there is: it ranks sentences by what speaks for them, and `narrow` picks the words.
+Readers know nothing of transcripts; a span's place is in its passage. `span` is the trained
+reader, `evidence` weighs its spans with what else speaks for them; `sets` and `train` made it.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence of a passage, in the passage's coordinates."""
+    """A sentence of a passage, in the passage's coordinates; `asked` says it may be quoted."""
 
     start: int
     end: int
     speaker: str | None
+    asked: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,6 @@ class Span:
 
 
 class Reader(Protocol):
-    """For each passage its spans, best first; an empty list where nothing in it answers."""
+    """For each passage its spans, best first; how likely they answer is in their scores."""
 
     def read(self, question: str, passages: Sequence[Passage], /) -> list[list[Span]]: ...

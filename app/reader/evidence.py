@@ -1,9 +1,9 @@
 """What else speaks for a span: the trained reader's margins weighed with the evidence at hand.
 
 `EvidenceReader` takes the best span of every sentence from `app.reader.span` and weighs, for
-each, the margin over "no answer", how near the sentence's meaning is to the question's, which of
-the question's words it has, and whether the person whose words are asked for says it. The weights
-ship with the model; `eval.calibrate` fits them.
+each, the margin over "no answer", how near the sentence and its passage are to the question in
+meaning, which of the question's words it has, and whether the person whose words are asked for
+says it. The weights ship with the model; `eval.calibrate` fits them.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class Evidence:
 
     margin: float  # the reader's score over "no answer", within +-MARGIN
     meaning: float  # cosine of the question and the sentence with its speaker's name
+    likeness: float  # cosine of the question and the passage
     words: float  # share of the question's content words in the sentence, weighted by rarity
     speaker: float  # said by, or about, the person whose words are asked for
     length: float  # of full size, no "And very important."
@@ -53,12 +54,16 @@ class Weights:
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> Self:
-        """What `asdict` gave. Raises TypeError or KeyError where it is something else."""
+        """What `asdict` gave; raises TypeError, KeyError or ValueError where it is not."""
+
+        def evidence(its: Mapping[str, Any]) -> Evidence:
+            return Evidence(**{name: _finite(weight) for name, weight in its.items()})
+
         return cls(
-            ranking=Evidence(**found["ranking"]),
-            answering=Evidence(**found["answering"]),
-            lead=float(found["lead"]),
-            bias=float(found["bias"]),
+            ranking=evidence(found["ranking"]),
+            answering=evidence(found["answering"]),
+            lead=_finite(found["lead"]),
+            bias=_finite(found["bias"]),
         )
 
     def rank(self, evidence: Evidence) -> float:
@@ -72,8 +77,8 @@ class Weights:
 
 # Weights of the reader alone, before any are fitted.
 MARGIN_ALONE = Weights(
-    ranking=Evidence(margin=1.0, meaning=0.0, words=0.0, speaker=0.0, length=0.0),
-    answering=Evidence(margin=1.0, meaning=0.0, words=0.0, speaker=0.0, length=0.0),
+    ranking=Evidence(1.0, 0.0, 0.0, 0.0, 0.0, 0.0),
+    answering=Evidence(1.0, 0.0, 0.0, 0.0, 0.0, 0.0),
     lead=0.0,
     bias=0.0,
 )
@@ -106,7 +111,7 @@ class EvidenceReader:
         """
         try:
             weights = Weights.from_json(read_about(folder)["weights"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise damaged(folder, error) from error
         return cls(SpanReader.open(folder, threads=threads), embedder, weights)
 
@@ -125,7 +130,7 @@ class EvidenceReader:
         return result
 
     def evidence(self, question: str, passages: Sequence[Passage]) -> list[Found]:
-        """Every span that is marked, with the evidence for it, in no order."""
+        """Every span that is marked and may be quoted, with the evidence for it, in no order."""
         marked = [
             (n, span, sentence_of(passage, span))
             for n, (passage, spans) in enumerate(
@@ -133,6 +138,7 @@ class EvidenceReader:
             )
             for span in spans
         ]
+        marked = [one for one in marked if one[2].asked]
         spoken = [_spoken(passages[n], sentence) for n, _, sentence in marked]
         vectors = self._embed(spoken)
         query = self._embedder.embed_query(question)
@@ -148,6 +154,7 @@ class EvidenceReader:
                 Evidence(
                     margin=max(-MARGIN, min(MARGIN, span.score)),
                     meaning=float(query @ vectors[text]),
+                    likeness=passages[n].likeness,
                     words=_overlap(asked, text, rarity),
                     speaker=_speaks(sentence, text, person),
                     length=min(sentence.end - sentence.start, 60) / 60,
@@ -176,19 +183,30 @@ def ranking(weights: Weights, found: Sequence[Found]) -> list[tuple[float, Found
 def lead(ranked: Sequence[tuple[float, Found]]) -> float:
     """How far the first ranks before the first that says something else, at most MARGIN.
 
-    Passages overlap, and the same sentence from two of them is no rival to itself.
+    Passages overlap, and the same sentence from two of them is no rival to itself. Where there
+    is no rival, that tells nothing: 0.
     """
     best, first = ranked[0]
     rivals = (rank for rank, found in ranked if found.said != first.said)
-    return min(MARGIN, best - next(rivals, -math.inf))
+    return min(MARGIN, best - next(rivals, best))
 
 
 def sentence_of(passage: Passage, span: Span) -> Sentence:
-    """The sentence a span begins in, or whose label it is; all of a passage without sentences."""
-    for sentence in passage.sentences:
-        if sentence.end > span.start:
-            return sentence
-    return Sentence(0, len(passage.text), None)
+    """The sentence a span begins in, or whose label it is; all of a passage without sentences.
+
+    What stands behind the last sentence belongs to it, as for the span reader.
+    """
+    if not passage.sentences:
+        return Sentence(0, len(passage.text), None)
+    following = (sentence for sentence in passage.sentences if sentence.end > span.start)
+    return next(following, passage.sentences[-1])
+
+
+def _finite(weight: Any) -> float:
+    number = float(weight)
+    if not math.isfinite(number):
+        raise ValueError(f"a weight is {number}")
+    return number
 
 
 def _weighed(weights: Evidence, evidence: Evidence) -> float:

@@ -6,7 +6,10 @@ The model ships in `app/reader/model` with its card. Reading follows BERT for SQ
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -37,6 +40,7 @@ BATCH = 8
 
 Scores = NDArray[np.float32]
 Range = tuple[int, int]
+_IDEOGRAPH = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +68,14 @@ class SpanReader:
         from tokenizers import Tokenizer
 
         try:
-            sha256 = read_about(folder)["sha256"]
-            tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+            about = read_about(folder)
+            sha256, words = about["sha256"], (folder / "tokenizer.json").read_bytes()
+            if hashlib.sha256(words).hexdigest() != about["tokenizer_sha256"]:
+                raise ValueError("tokenizer.json is not this model's")
+            tokenizer = Tokenizer.from_buffer(words)
         except OnRecordError:
             raise
-        except Exception as error:  # tokenizers raises bare Exception for a missing file
+        except Exception as error:  # what tokenizers raises has no class of its own
             raise damaged(folder, error) from error
         tokenizer.no_padding()
         tokenizer.no_truncation()
@@ -172,27 +179,37 @@ def _with_labels(passage: Passage) -> Iterator[tuple[str, int | None]]:
     The model learned from transcripts whose turns begin with a name, so it is told who speaks
     in those that do not; an added name has no offset and can be no answer.
     """
-    position = 0
+    position = before = 0
     speaker = None
     for sentence in passage.sentences:
         if sentence.speaker != speaker:
-            gap = passage.text[position : sentence.start]
-            yield gap, position
+            yield passage.text[position : sentence.start], position
             position = sentence.start
             speaker = sentence.speaker
-            if speaker and speaker not in gap:
+            if speaker and speaker not in passage.text[before:position]:
                 yield f"{speaker}:", None
+        before = sentence.end
     yield passage.text[position:], position
 
 
 def _whole_words(text: str, start: int, end: int) -> tuple[int, int]:
-    """The span widened to whole words, since a token can be a part of one.
+    """The span widened to whole words, since a token can be a part of one, and to their marks.
 
-    Only so far: scripts without spaces have no such words.
+    Only so far: scripts without spaces have no such words, and ideographs are tokens of their own.
     """
     first, last = max(0, start - LONGEST_WORD), min(len(text), end + LONGEST_WORD)
-    while start > first and text[start - 1].isalnum() and text[start].isalnum():
+    while start > first and _joined(text[start - 1], text[start]):
         start -= 1
-    while end < last and text[end - 1].isalnum() and text[end].isalnum():
+    while end < last and (_joined(text[end - 1], text[end]) or _is_mark(text[end])):
         end += 1
     return start, end
+
+
+def _joined(a: str, b: str) -> bool:
+    """Whether two characters side by side are of one word."""
+    return all((c.isalnum() and not _IDEOGRAPH.match(c)) or _is_mark(c) for c in (a, b))
+
+
+def _is_mark(character: str) -> bool:
+    """Combining marks and joiners, which the tokenizer leaves out."""
+    return unicodedata.category(character) in ("Mn", "Mc", "Me") or character == "\u200d"

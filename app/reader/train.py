@@ -16,7 +16,7 @@ import json
 import random
 import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,8 @@ import torch
 from tokenizers import Tokenizer
 
 from app.reader.evidence import MARGIN_ALONE
-from app.reader.examples import Example, Sets, Stage
-from app.reader.span import FORMAT
+from app.reader.sets import Example, Sets, Stage
+from app.reader.span import FORMAT, read_about
 from index.embed import default_weights, load_transformer
 from index.errors import OnRecordError
 from index.onnx import export_onnx, quantize
@@ -37,15 +37,15 @@ STAGES = (
     Stage(rows={"qamr": 6_000}, window_tokens=(48, 64)),
     Stage(
         rows={
-            "squadshifts": 23_000,
-            "squad_dev": 9_500,
-            "squad_train_small": 4_894,
-            "qed": 4_500,
-            "speech": 3_254,
-            "fairytaleqa": 2_500,
-            "disfl_qa": 2_000,
-            "molweni": 1_200,
-            "sleepqa": 500,
+            "squadshifts": 17_100,
+            "squad_dev": 7_050,
+            "squad_train_small": 3_640,
+            "qed": 3_340,
+            "speech": 2_420,
+            "fairytaleqa": 1_860,
+            "disfl_qa": 1_490,
+            "molweni": 890,
+            "sleepqa": 370,
         },
         window_tokens=(40, 104),
         negatives=0.15,
@@ -74,7 +74,7 @@ class Settings:
     """All settings of a run.
 
     The learning rate rises to `learning_rate` over the first share `warmup` of the steps, and
-    falls to 0 over the rest. There is no dropout: examples seldom come twice.
+    falls to 0 over the rest. There is no dropout: but for speech, few examples come twice.
     """
 
     stages: tuple[Stage, ...] = STAGES
@@ -83,11 +83,15 @@ class Settings:
     learning_rate: float = 2e-4
     warmup: float = 0.06
     weight_decay: float = 0.01
+    dev_rows: int = 96  # of each of DEV_SETS, read now and then while the run goes on
 
 
 POOL = 40  # batches sorted by length together
 LOG_STEPS = 50
 SAVE_STEPS = 100
+DEV_SETS = ("xquad_en", "speech_dev")
+DEV_STEPS = 500
+DEV_WINDOW = (216, 216)  # tokens
 
 
 class SpanModel(torch.nn.Module):
@@ -194,14 +198,44 @@ def tensors(batch: Sequence[Example]) -> dict[str, torch.Tensor]:
     }
 
 
-def loss_of(scores: torch.Tensor, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-    """Mean cross entropy of start and end over [CLS] and the window's tokens."""
+def scores_of(model: SpanModel, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Scores of shape (batch, tokens, 2), with all but [CLS] and the window out of the running."""
+    scores: torch.Tensor = model(
+        batch["input_ids"], batch["attention_mask"], batch["token_type_ids"]
+    )
     allowed = batch["token_type_ids"].bool()
     allowed[:, 0] = True
-    scores = scores.masked_fill(~allowed.unsqueeze(-1), -1e4)
+    return scores.masked_fill(~allowed.unsqueeze(-1), -1e4)
+
+
+def loss_of(scores: torch.Tensor, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Mean cross entropy of start and end."""
     start = torch.nn.functional.cross_entropy(scores[..., 0], batch["starts"])
     end = torch.nn.functional.cross_entropy(scores[..., 1], batch["ends"])
     return (start + end) / 2
+
+
+def dev_figures(model: SpanModel, dev: Mapping[str, Sequence[Example]]) -> dict[str, float]:
+    """For each set its mean loss, and the share of examples whose start and end are right."""
+    figures = {}
+    for name, examples in dev.items():
+        batch = tensors(examples)
+        with torch.no_grad():
+            scores = scores_of(model, batch)
+        figures[f"{name} loss"] = round(loss_of(scores, batch).item(), 4)
+        figures[f"{name} right"] = round(_share_right(scores, batch), 4)
+    return figures
+
+
+def dev_examples(data: Path, settings: Settings) -> dict[str, list[Example]]:
+    """Examples of the sets in DATA/dev that are there, the same for every run."""
+    rng = random.Random(settings.seed)  # noqa: S311
+    sets = Sets(data / "dev", tokenizer())
+    return {
+        name: list(sets.examples(Stage({name: settings.dev_rows}, DEV_WINDOW), rng))
+        for name in DEV_SETS
+        if (data / "dev" / f"{name}.jsonl.gz").exists()
+    }
 
 
 def plan(data: Path, settings: Settings) -> list[list[Example]]:
@@ -222,12 +256,13 @@ def train(data: Path, run: Path, settings: Settings, start: Path | None = None) 
     begun with other settings.
     """
     run.mkdir(parents=True, exist_ok=True)
-    about, kept = json.dumps(asdict(settings), indent=1) + "\n", run / "settings.json"
+    begun = {**asdict(settings), "start": read_about(start)["sha256"] if start else None}
+    about, kept = json.dumps(begun, indent=1) + "\n", run / "settings.json"
     if kept.exists() and kept.read_text(encoding="utf-8") != about:
         raise OnRecordError(f"{run}: this run was begun with other settings; name another folder.")
     kept.write_text(about, encoding="utf-8")
     torch.manual_seed(settings.seed)
-    steps = plan(data, settings)
+    steps, dev = plan(data, settings), dev_examples(data, settings)
     model = new_model().eval()  # eval: without dropout
     if start:
         start_from(model, start / "reader.onnx")
@@ -239,13 +274,14 @@ def train(data: Path, run: Path, settings: Settings, start: Path | None = None) 
     )
     warm = max(1, int(settings.warmup * len(steps)))
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda n: min((n + 1) / warm, max(0.0, (len(steps) - n) / (len(steps) - warm)))
+        optimizer,
+        lambda n: min((n + 1) / warm, max(0.0, (len(steps) - n) / max(1, len(steps) - warm))),
     )
     first = _resume(run, model, optimizer, schedule)
     began, losses, right = time.time(), [], []
     for number in range(first, len(steps)):
         batch = tensors(steps[number])
-        scores = model(batch["input_ids"], batch["attention_mask"], batch["token_type_ids"])
+        scores = scores_of(model, batch)
         loss = loss_of(scores, batch)
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
@@ -263,6 +299,8 @@ def train(data: Path, run: Path, settings: Settings, start: Path | None = None) 
                 "right": round(sum(right) / len(right), 4),
                 "seconds_a_step": round((time.time() - began) / (done - first), 3),
             }
+            if done % DEV_STEPS == 0 or done == len(steps):
+                entry |= dev_figures(model, dev)
             with (run / "log.jsonl").open("a") as log:
                 log.write(json.dumps(entry) + "\n")
             losses.clear()
@@ -312,9 +350,15 @@ def export(model: SpanModel, run: Path) -> None:
     inputs = ["input_ids", "attention_mask", "token_type_ids"]
     export_onnx(model, model.bert, inputs, "scores", full / "reader.onnx")
     quantize(full / "reader.onnx", small / "reader.onnx")
+    words = hashlib.sha256((small / "tokenizer.json").read_bytes()).hexdigest()
     for folder in (full, small):
         digest = hashlib.sha256((folder / "reader.onnx").read_bytes()).hexdigest()
-        about = {"format": FORMAT, "sha256": digest, "weights": asdict(MARGIN_ALONE)}
+        about = {
+            "format": FORMAT,
+            "sha256": digest,
+            "tokenizer_sha256": words,
+            "weights": asdict(MARGIN_ALONE),
+        }
         (folder / "model.json").write_text(json.dumps(about, indent=1) + "\n")
 
 
@@ -324,7 +368,10 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="folder of the run; a killed run goes on there")
     parser.add_argument("--start", type=Path, help="folder of a reader to learn on from")
     options = parser.parse_args()
-    export(train(options.data, options.run, Settings(), options.start), options.run)
+    try:
+        export(train(options.data, options.run, Settings(), options.start), options.run)
+    except OnRecordError as error:
+        parser.exit(1, f"{error}\n")
 
 
 if __name__ == "__main__":

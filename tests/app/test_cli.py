@@ -9,16 +9,20 @@ import io
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.cli import main
+from app.reader.evidence import EvidenceReader
+from app.reader.span import MODEL
 from index.store import Vectors
 from tests.conftest import ROOT
 from tests.fakes import BagOfWords
@@ -260,6 +264,25 @@ def test_an_index_of_another_model_is_told(
 
 
 # --- index ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("part", ["reader.onnx", "tokenizer.json", "model.json"])
+def test_a_reader_cut_short_is_told_and_no_other_takes_its_place(
+    index: Path,
+    tmp_path: Path,
+    capsys: Captured,
+    monkeypatch: pytest.MonkeyPatch,
+    part: str,
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(MODEL, folder)
+    (folder / part).write_bytes((folder / part).read_bytes()[:100])
+    opened = partial(EvidenceReader.open, folder=folder)
+    monkeypatch.setattr("app.assemble.open_reader", opened)
+    assert run("ask", PAYS, "--index", index) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert str(folder) in sentence(captured.err)
 
 
 def test_index_tells_what_came_and_went(shelf: Shelf, capsys: Captured) -> None:

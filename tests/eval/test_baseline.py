@@ -16,7 +16,7 @@ from tests.picker import SentencePicker
 
 
 @pytest.mark.model
-def test_the_trained_reader_puts_more_right_sentences_first(seed_index: Path) -> None:
+def test_the_trained_reader_puts_no_fewer_right_sentences_first(seed_index: Path) -> None:
     settings = Settings.from_environment(index=seed_index)
     parts = open_parts(settings)
     questions = [q for q in load("seed") if q.split == "dev" and q.answerable]

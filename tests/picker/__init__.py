@@ -14,12 +14,12 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import astuple, dataclass
 
-from app.question import asked_of, kind_of, named
+from app.question import asked_of, named
 from app.reader import Passage, Sentence, Span
 from index.embed import Embedder
 from index.keyword import content_words
 from index.store import Vectors
-from tests.picker.narrow import holds, narrow
+from tests.picker.narrow import holds, kind_of, narrow
 
 SPANS_PER_PASSAGE = 4
 REMEMBERED = 20_000  # sentence vectors kept, 1.5 kB each

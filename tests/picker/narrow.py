@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Literal
 
-from app.question import Kind
+Kind = Literal["who", "when", "where", "how_many", "why", "what"]
 
+_KINDS: tuple[tuple[Kind, str], ...] = (
+    ("how_many", r"how (?:many|much|long|often|old|big|large|far)|what (?:share|percentage)"),
+    ("when", r"when|(?:which|what) (?:time|date|day|year|month)"),
+    ("where", r"where|(?:which|what) (?:city|country|place|town|venues?|places|cities)"),
+    ("why", r"why|how come|what(?: is|'s)? the reason|what for|on what grounds"),
+    ("who", r"who|whom|whose|(?:which|what) (?:person|man|woman|leader)"),
+)
 _NUMBER_WORD = (
     r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|"
     r"fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|billion|dozen|half|both|most)"
@@ -44,6 +52,14 @@ _REPORTED = re.compile(
     r"confirmed|added|stated|noted|believes?|thinks?|think|thought|announced|posted on [^.]*?|"
     r"mentioned|claimed|insisted|warned|would like to note)(?: that)? "
 )
+
+
+def kind_of(question: str) -> Kind:
+    """What kind of thing the question asks for."""
+    for kind, pattern in _KINDS:
+        if re.search(rf"\b(?:{pattern})\b", question, re.IGNORECASE):
+            return kind
+    return "what"
 
 
 def holds(kind: Kind, question: str, sentence: str) -> float:

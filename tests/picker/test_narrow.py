@@ -6,12 +6,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.question import Kind, kind_of
 from index.chunk import sentence_spans
 from index.transcript import Transcript
-from tests.picker.narrow import holds, narrow
+from tests.picker.narrow import Kind, holds, kind_of, narrow
 
 KINDS: list[Kind] = ["who", "when", "where", "how_many", "why", "what"]
+
+
+@pytest.mark.parametrize(
+    ("question", "kind"),
+    [
+        ("How long did Trump and Putin talk?", "how_many"),
+        ("How many people died?", "how_many"),
+        ("What percentage agreed?", "how_many"),
+        ("When did the talks break off?", "when"),
+        ("On which day did they meet?", "when"),
+        ("Where did they meet?", "where"),
+        ("What venues are possible?", "where"),
+        ("Why was Amnesty banned?", "why"),
+        ("What is the reason for it?", "why"),
+        ("Who called whom?", "who"),
+        ("Which leader was briefed?", "who"),
+        ("What did Putin say?", "what"),
+        ("WHY?", "why"),
+        ("Was sagte Putin?", "what"),
+        ("Did the whole show end somewhere?", "what"),
+    ],
+)
+def test_kinds(question: str, kind: str) -> None:
+    assert kind_of(question) == kind
 
 
 def answer(question: str, sentence: str) -> str:

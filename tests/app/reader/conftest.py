@@ -49,7 +49,8 @@ def small_model(folder: Path, token: str = r"\w+|[^\w\s]+") -> Path:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(model, folder / "reader.onnx")
     digest = sha256((folder / "reader.onnx").read_bytes()).hexdigest()
-    write_about(folder, sha256=digest)
+    words = sha256((folder / "tokenizer.json").read_bytes()).hexdigest()
+    write_about(folder, sha256=digest, tokenizer_sha256=words)
     return folder
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.reader import Passage, Sentence
-from app.reader.span import FORMAT, SpanReader
+from app.reader.span import FORMAT, SpanReader, _whole_words, _with_labels
 from index.errors import OnRecordError
 from tests.app.reader.conftest import CLOSE, OPEN, passage, small_model, write_about
 
@@ -71,6 +71,33 @@ def test_a_part_of_a_word_is_widened_to_the_word(tmp_path: Path) -> None:
     assert text[best.start : best.end] == f"pre{OPEN}sub and pre{CLOSE}sub"
 
 
+@pytest.mark.parametrize(
+    ("text", "token", "words"),
+    [
+        ("So Zoe\u0308 pays.", "Zoe", "Zoe\u0308"),
+        ("So \u05d0\u05b7\u05d1 pays.", "\u05d0", "\u05d0\u05b7\u05d1"),
+        ("A \u2764\ufe0f there.", "\u2764", "\u2764\ufe0f"),
+        ("\u6771\u4eac\u306e\u6a4b", "\u4eac", "\u4eac"),
+        ("sub\u00adway and more", "more", "more"),
+    ],
+)
+def test_a_span_takes_in_its_marks_and_no_other_ideographs(
+    text: str, token: str, words: str
+) -> None:
+    start = text.index(token)
+    a, b = _whole_words(text, start, start + len(token))
+    assert text[a:b] == words
+
+
+def test_a_name_is_put_in_where_the_label_does_not_stand(small: SpanReader) -> None:
+    text = "Annual figures. Ann: Fine. They grew."
+    told = Passage(text, (Sentence(0, 15, None), Sentence(21, 26, "Ann"), Sentence(27, 37, "Bo")))
+    pieces = [piece for piece, _ in _with_labels(told)]
+    assert pieces == ["Annual figures. Ann: ", "Fine. ", "Bo:", "They grew."]
+    told = Passage(text, (Sentence(0, 15, None), Sentence(16, 26, "Ann")))
+    assert ("Ann:", None) in list(_with_labels(told))
+
+
 # --- Opening a model ------------------------------------------------------------------------------
 
 
@@ -93,6 +120,10 @@ SPOILED: dict[str, tuple[Callable[[Path], object], str]] = {
     "tokenizer.json missing": (
         lambda folder: (folder / "tokenizer.json").unlink(),
         "missing or damaged",
+    ),
+    "tokenizer.json of another version": (
+        lambda folder: write_about(folder, tokenizer_sha256="0" * 64),
+        "missing or damaged (tokenizer.json is not this model's)",
     ),
     "tokenizer.json garbage": (
         lambda folder: (folder / "tokenizer.json").write_text("{}"),

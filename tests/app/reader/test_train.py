@@ -6,24 +6,30 @@ The model and the plan are tiny; nothing is learned that is worth anything.
 from __future__ import annotations
 
 import gzip
+import importlib
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.reader import Passage
 from app.reader.evidence import EvidenceReader
-from app.reader.examples import Stage
+from app.reader.sets import Stage
 from app.reader.span import SpanReader
 from index.errors import OnRecordError
+from index.onnx import open_session
 from tests.fakes import BagOfWords
-
-torch = pytest.importorskip("torch")
-train = pytest.importorskip("app.reader.train")
 
 TEXT = "The bridge will cost eleven million. The county pays for it. Nobody objected to that."
 pytestmark = pytest.mark.model
+
+
+@pytest.fixture
+def train() -> Any:
+    """The module; it imports torch, which takes seconds that no other test should wait for."""
+    return importlib.import_module("app.reader.train")
 
 
 @pytest.fixture
@@ -38,19 +44,21 @@ def data(tmp_path: Path) -> Path:
         }
         for n in range(8)
     ]
-    (tmp_path / "train").mkdir()
-    with gzip.open(tmp_path / "train" / "speech.jsonl.gz", "wt", encoding="utf-8") as file:
-        file.writelines(json.dumps(row) + "\n" for row in rows)
+    for name in ("train/speech", "dev/speech_dev"):
+        path = tmp_path / f"{name}.jsonl.gz"
+        path.parent.mkdir()
+        with gzip.open(path, "wt", encoding="utf-8") as file:
+            file.writelines(json.dumps(row) + "\n" for row in rows)
     return tmp_path
 
 
 @pytest.fixture
-def settings(monkeypatch: pytest.MonkeyPatch) -> object:
+def settings(train: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Six steps of two examples on a small model."""
     from transformers import BertConfig, BertModel
 
-    def new_model() -> object:
-        torch.manual_seed(1)
+    def new_model() -> Any:
+        train.torch.manual_seed(1)
         config = BertConfig(
             vocab_size=30522,
             hidden_size=24,
@@ -63,16 +71,17 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> object:
     monkeypatch.setattr(train, "new_model", new_model)
     monkeypatch.setattr(train, "SAVE_STEPS", 2)
     monkeypatch.setattr(train, "LOG_STEPS", 2)
+    monkeypatch.setattr(train, "DEV_STEPS", 4)
     stage = Stage(rows={"speech": 12}, window_tokens=(12, 20), negatives=0.3)
-    return replace(train.Settings(), stages=(stage,), batch=2, learning_rate=1e-3)
+    return replace(train.Settings(), stages=(stage,), batch=2, learning_rate=1e-3, dev_rows=4)
 
 
-def weights(model: object) -> dict[str, object]:
+def weights(model: Any) -> dict[str, Any]:
     return {name: value.clone() for name, value in model.state_dict().items()}
 
 
 def test_a_killed_run_goes_on_where_it_was(
-    data: Path, settings: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Path, train: Any, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = weights(train.train(data, tmp_path / "whole", settings))
     steps = 0
@@ -91,13 +100,15 @@ def test_a_killed_run_goes_on_where_it_was(
             train.train(data, tmp_path / "killed", settings)
     again = weights(train.train(data, tmp_path / "killed", settings))
     assert whole.keys() == again.keys()
-    assert all(torch.equal(whole[name], again[name]) for name in whole)
-    logged = (tmp_path / "killed" / "log.jsonl").read_text().splitlines()
-    assert [json.loads(line)["step"] for line in logged] == [2, 4, 6]
+    assert all(train.torch.equal(whole[name], again[name]) for name in whole)
+    lines = (tmp_path / "killed" / "log.jsonl").read_text().splitlines()
+    logged = [json.loads(line) for line in lines]
+    assert [entry["step"] for entry in logged] == [2, 4, 6]
+    assert ["speech_dev right" in entry for entry in logged] == [False, True, True]
 
 
 def test_a_run_does_not_go_on_with_other_settings(
-    data: Path, settings: object, tmp_path: Path
+    data: Path, train: Any, settings: Any, tmp_path: Path
 ) -> None:
     train.train(data, tmp_path / "run", settings)
     with pytest.raises(OnRecordError, match="begun with other settings; name another folder"):
@@ -105,14 +116,24 @@ def test_a_run_does_not_go_on_with_other_settings(
 
 
 def test_what_is_exported_can_be_read_and_learned_on(
-    data: Path, settings: object, tmp_path: Path
+    data: Path, train: Any, settings: Any, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
     model = train.train(data, run, settings)
     train.export(model, run)
-    (first,) = SpanReader.open(run / "fp32", threads=1).read("Who pays?", [Passage(TEXT, ())])
-    (small,) = SpanReader.open(run / "model", threads=1).read("Who pays?", [Passage(TEXT, ())])
-    assert first[0].score == pytest.approx(small[0].score, abs=0.1)
+    long, short = train.dev_examples(data, settings)["speech_dev"][:2]
+    short = replace(short, ids=short.ids[:-4])
+    batch = train.tensors([long, short])  # padded
+    with train.torch.no_grad():
+        scores = model(batch["input_ids"], batch["attention_mask"], batch["token_type_ids"])
+    about = json.loads((run / "fp32" / "model.json").read_text())
+    session = open_session(run / "fp32" / "reader.onnx", about["sha256"], threads=1)
+    names = ("input_ids", "attention_mask", "token_type_ids")
+    (found,) = session.run(None, {name: batch[name].numpy() for name in names})
+    assert found[0] == pytest.approx(scores[0].numpy(), abs=1e-4)
+    assert found[1][: len(short.ids)] == pytest.approx(scores[1][: len(short.ids)], abs=1e-4)
+    ((best, *_),) = SpanReader.open(run / "model", threads=1).read("?", [Passage(TEXT, ())])
+    assert best.end <= len(TEXT)
     EvidenceReader.open(BagOfWords(), threads=1, folder=run / "model")
 
     again = train.new_model()
@@ -120,10 +141,12 @@ def test_what_is_exported_can_be_read_and_learned_on(
     before, after = weights(model), weights(again)
     for name, value in before.items():
         if "pooler" not in name:
-            assert torch.allclose(value.float(), after[name].float(), atol=2e-3), name
+            assert train.torch.allclose(value.float(), after[name].float(), atol=2e-3), name
 
 
-def test_a_file_that_is_no_reader_is_not_started_from(settings: object, tmp_path: Path) -> None:
+def test_a_file_that_is_no_reader_is_not_started_from(
+    train: Any, settings: Any, tmp_path: Path
+) -> None:
     from tests.app.reader.conftest import small_model
 
     folder = small_model(tmp_path)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from app.reader.examples import Example, Neighbours, Row, Sets, Stage, held, read_rows, window
+from app.reader.sets import Example, Neighbours, Row, Sets, Stage, held, read_rows, window
 from app.reader.span import CLS, SEP
 from index.embed import default_weights
 
@@ -70,7 +70,9 @@ COST = line("How much is the bridge?", "eleven million")
 def test_the_answer_is_where_the_example_says(
     examples: Callable[..., list[Example]], tokenizer: Tokenizer, size: int
 ) -> None:
-    for example in examples(COST, count=20, window_tokens=(size, size)):
+    found = examples(COST, count=20, window_tokens=(size, size))
+    assert len(found) == 20
+    for example in found:
         assert tokenizer.decode(example.ids[example.start : example.end + 1]) == "eleven million"
         assert example.ids[0] == CLS
         assert example.ids[example.shift - 1] == example.ids[-1] == SEP
@@ -107,10 +109,25 @@ def test_negatives_leave_the_answer_out(
     found = examples(COST, other, count=60, negatives=1.0)
     asked = [one for one in found if "how much" in tokenizer.decode(one.ids)]
     refused = [one for one in asked if one.end == 0]
-    assert 0 < len(refused) < len(asked) + 1
+    assert len(asked) / 2 < len(refused) < len(asked)
     assert all("eleven million" not in tokenizer.decode(one.ids) for one in refused)
     assert any("sings" in tokenizer.decode(one.ids) for one in refused)
     assert any("county" in tokenizer.decode(one.ids) for one in refused)
+
+
+def test_a_window_with_another_answer_is_no_negative(
+    examples: Callable[..., list[Example]], tokenizer: Tokenizer
+) -> None:
+    twice = line("Who speaks?", "Ada")
+    twice["answers"].append({"text": "Ben", "start": TALK.index("Ben")})
+    found = examples(twice, count=40, negatives=1.0, window_tokens=(8, 12))
+    assert found
+    for example in found:
+        shown = tokenizer.decode(example.ids[example.shift :])
+        if example.end == 0:
+            assert "ada" not in shown
+            assert "ben" not in shown
+    assert any(example.end for example in found)
 
 
 def test_speech_may_lose_its_punctuation_but_not_its_labels(

@@ -26,7 +26,7 @@ HELD_TITLES = 8
 ON_SQUAD_ARTICLES = frozenset({"squad_dev", "disfl_qa"})
 # Transcripts of speech, whose punctuation a recogniser may leave out.
 SPOKEN = frozenset({"speech", "molweni"})
-MARKS = frozenset(".,;?!-…\"'")
+MARKS = frozenset('.,;?!-…"')
 NEAREST = 3  # of a document's passages without the answer, those a negative is drawn from
 APART = 8  # fewest tokens of a window that leaves the answer out
 
@@ -141,7 +141,11 @@ class Sets:
             if span is None or span[1] - span[0] >= size:
                 return None
         away = span is not None and rng.random() < stage.negatives / 2
-        begin, stop, span = window(len(context.ids), size, span, away, rng)
+        begin, stop, found = window(len(context.ids), size, span, away, rng)
+        if away and found is None and _answers(row, context, begin, stop):
+            # Another answer, or the same words again, stand in it.
+            begin, stop, found = window(len(context.ids), size, span, False, rng)
+        span = found
         kept = list(range(begin, stop))
         if row.dataset in SPOKEN and rng.random() < stage.unpunctuated:
             edges = set(span or ())
@@ -151,6 +155,12 @@ class Sets:
         if span is None:
             return Example(ids, shift, 0, 0)
         return Example(ids, shift, shift + kept.index(span[0]), shift + kept.index(span[1]))
+
+
+def _answers(row: Row, context: Encoding, begin: int, stop: int) -> bool:
+    """Whether the words of any answer stand in the tokens [begin, stop)."""
+    shown = row.context[context.offsets[begin][0] : context.offsets[stop - 1][1]].casefold()
+    return any(row.context[start:end].casefold() in shown for start, end in row.answers)
 
 
 def tokens_of(context: Encoding, answer: tuple[int, int]) -> tuple[int, int] | None:
