@@ -105,7 +105,9 @@ class SpanReader:
             places += [
                 None if offset is None else (offset + a, offset + b) for a, b in encoding.offsets
             ]
-        for begin in range(0, max(1, len(ids) - WINDOW_TOKENS + WINDOW_STEP), WINDOW_STEP):
+        last = max(0, len(ids) - WINDOW_TOKENS)
+        for step in range(0, last + WINDOW_STEP, WINDOW_STEP):
+            begin = min(step, last)  # the last window is a full one too
             stop = begin + WINDOW_TOKENS
             if ids[begin:stop]:
                 yield Window(number, ids[begin:stop], places[begin:stop])
