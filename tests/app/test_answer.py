@@ -305,17 +305,18 @@ def test_at_most_as_many_quotes_as_asked_for(aimed: Callable[..., Answerer]) -> 
 
 def test_a_refusal_has_no_quotes_and_three_nearest(aimed: Callable[..., Answerer]) -> None:
     words = ["agenda", "eleven", "January", "lighthouse", "vote"]
-    answer = aimed(*(meeting(w, -1.0 - n) for n, w in enumerate(words))).ask("What?")
+    answer = aimed(*(meeting(w, -2.0 - n) for n, w in enumerate(words))).ask("What?")
     assert answer.quotes == ()
     assert [quote.answer for quote in answer.nearest] == ["agenda", "eleven", "January"]
-    assert answer.confidence == pytest.approx(1 / (1 + math.e))
+    assert answer.confidence == pytest.approx(1 / (1 + math.e**2))
 
 
 @pytest.mark.parametrize(("score", "answered"), [(0.0, True), (-0.01, False), (0.01, True)])
 def test_the_threshold_is_the_least_confidence(
     aimed: Callable[..., Answerer], score: float, answered: bool
 ) -> None:
-    answer = aimed(meeting("eleven", score)).ask("What?")
+    even = aimed(meeting("eleven", score), policy=Policy(threshold=0.5))
+    answer = even.ask("What?")
     assert (len(answer.quotes), len(answer.nearest)) == ((1, 0) if answered else (0, 1))
 
 
