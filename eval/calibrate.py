@@ -5,8 +5,9 @@
 The ranking is fitted so that the right span comes first (a softmax over the spans of each
 question), the log-odds by logistic regression on whether the first span is right. On questions
 that nothing was trained on: the development halves of the shipped sets over the seeds, and half of
-the documents of DATA/dev/speech_dev over their own passages, which count a quarter of the others, however many
-questions they have: the wording of most of them is far from the words that answer. A question for which nothing was found is left out.
+the documents of DATA/dev/speech_dev over their own passages. The spoken questions count a quarter
+of the others, however many they are: most of them are worded far from the words that answer. A
+question for which nothing was found is left out.
 """
 
 from __future__ import annotations
