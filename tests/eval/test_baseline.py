@@ -10,25 +10,22 @@ from app.answer import Answerer
 from app.assemble import open_parts
 from app.reader import Reader
 from app.settings import Settings
-from eval.metrics import mean
+from eval.metrics import f1, mean
 from eval.questions import load
 from tests.picker import SentencePicker
 
 
 @pytest.mark.model
-def test_the_trained_reader_puts_no_fewer_right_sentences_first(seed_index: Path) -> None:
+def test_the_trained_reader_marks_the_answering_words_better(seed_index: Path) -> None:
     settings = Settings.from_environment(index=seed_index)
     parts = open_parts(settings)
-    questions = [q for q in load("seed") if q.split == "dev" and q.answerable]
+    questions = [q for q in load("seed") if q.split == "dev" and q.answerable and not q.multi]
 
-    def right_first(reader: Reader) -> float:
+    def f1_of(reader: Reader) -> float:
         answerer = Answerer(parts.folder, parts.retriever, reader, settings.policy)
-        answers = [(answerer.ask(q.question), q.golds) for q in questions]
-        firsts = [((*found.quotes, *found.nearest)[0], golds) for found, golds in answers]
-        right = [
-            any(quote.start < gold.end and gold.start < quote.end for gold in golds)
-            for quote, golds in firsts
-        ]
-        return mean([float(one) for one in right]) or 0.0
+        answers = [answerer.ask(question.question) for question in questions]
+        words = [(*found.quotes, *found.nearest)[0].answer for found in answers]
+        golds = [[gold.text for gold in question.golds] for question in questions]
+        return mean([f1(said, its) for said, its in zip(words, golds, strict=True)]) or 0.0
 
-    assert right_first(parts.reader) >= right_first(SentencePicker(parts.embedder)) > 0.5
+    assert f1_of(parts.reader) > f1_of(SentencePicker(parts.embedder)) > 0.3
