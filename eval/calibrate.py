@@ -38,9 +38,10 @@ from app.reader.evidence import (
 )
 from app.reader.span import MODEL, SpanReader, read_about
 from app.settings import Settings
-from eval.collection import index_of, questions_of
+from eval.collection import questions_of
 from eval.questions import Question, load, shipped
 from eval.reading import for_fitting, rows_of
+from eval.system import index_of
 from index.retrieve import Hit, Query
 
 FOLDS = 5

@@ -14,39 +14,40 @@ from __future__ import annotations
 import argparse
 import random
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from app.answer import Answerer, answer_object
-from app.assemble import index_transcripts, open_parts
+from app.assemble import open_parts
 from app.reader.sets import Row as SetRow
 from app.reader.span import SpanReader
 from app.settings import Settings
-from eval import metrics
+from eval.figures import figures
 from eval.questions import Gold, Question, check_golds
 from eval.reading import SEED, for_fitting, rows_of
-from eval.report import figures, is_right, table
-from eval.run import Ask, Row, run
+from eval.report import table
+from eval.rows import Row
+from eval.run import run
+from eval.system import Index, index_of
 from index.errors import OnRecordError
 from index.retrieve import Hit, Query, Retriever
 
 SETS = ("xquad_en", "speech_dev")
 FITTED = ("speech_dev",)  # of which `calibrate` has seen half of the documents
-RISKS = (0.05, 0.1, 0.2)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Without:
-    """A Retriever that never finds one transcript."""
+    """A Retriever that never finds the transcript `left_out`, if there is one."""
 
     retriever: Retriever
-    transcript_id: str
+    left_out: str | None = None
 
     def retrieve(self, query: Query, k: int, /) -> list[Hit]:
+        if self.left_out is None:
+            return self.retriever.retrieve(query, k)
         hits = self.retriever.retrieve(query, 2 * k)
-        return [hit for hit in hits if hit.chunk.transcript_id != self.transcript_id][:k]
+        return [hit for hit in hits if hit.chunk.transcript_id != self.left_out][:k]
 
 
 def questions_of(rows: Sequence[SetRow]) -> tuple[dict[str, str], list[Question]]:
@@ -68,62 +69,26 @@ def questions_of(rows: Sequence[SetRow]) -> tuple[dict[str, str], list[Question]
                 speaker=None,
                 multi=False,
                 near_miss=not golds,
+                speaker_given=False,
             )
         )
     return {name: text for text, name in names.items()}, questions
-
-
-def index_of(texts: Mapping[str, str], folder: Path) -> Path:
-    """An index of the passages, made in `folder`."""
-    passages = folder / "passages"
-    passages.mkdir()
-    for name, text in texts.items():
-        (passages / f"{name}.txt").write_text(text, encoding="utf-8", newline="")
-    report = index_transcripts(Settings.from_environment(index=folder / "index"), [passages])
-    if report.failures or report.notes:
-        raise OnRecordError(f"not all passages were indexed: {[*report.failures, *report.notes]}")
-    return folder / "index"
 
 
 def ask_all(questions: Sequence[Question], half: bool, raw: bool, folder: Path) -> Iterator[Row]:
     """Ask the questions over the index in `folder`; with `half`, every other one unanswerably."""
     settings = Settings.from_environment(index=folder)
     parts = open_parts(settings)
+    without = Without(parts.retriever)
     reader = SpanReader.open(threads=settings.threads) if raw else parts.reader
-
-    def asking(retriever: Retriever) -> Ask:
-        answerer = Answerer(parts.folder, retriever, reader, settings.policy)
-
-        def ask(question: str) -> Mapping[str, Any]:
-            answer = answerer.ask(question)
-            # Unrounded, so that the surest are told apart.
-            return {**answer_object(answer), "confidence": answer.confidence}
-
-        return ask
-
-    def text_of(transcript: str) -> str:
-        return parts.folder.transcript(transcript).text
-
-    texts = {summary.id: text_of(summary.id) for summary in parts.folder.summaries()}
-    if faults := check_golds(questions, texts):
+    index = Index(replace(parts, retriever=without, reader=reader), settings)
+    if faults := check_golds(questions, index.texts):
         raise OnRecordError(f"the passages do not hold their golds: {faults[0]}")
     for n, question in enumerate(questions):
-        retriever: Retriever = parts.retriever
-        if half and n % 2:
-            retriever = Without(retriever, question.transcript)
+        without.left_out = question.transcript if half and n % 2 else None
+        if without.left_out is not None:
             question = replace(question, answerable=False, golds=())  # noqa: PLW2901
-        yield from run([question], asking(retriever), text_of)
-
-
-def risk_lines(rows: Sequence[Row]) -> Iterator[str]:
-    """AURC, and coverage at each of RISKS: an answer to what has none is wrong."""
-    confidences = [row.confidence or 0.0 for row in rows]
-    right = [is_right(row, (*row.quotes, *row.nearest)[:1]) for row in rows]
-    area = metrics.aurc(confidences, right)
-    yield f"AURC {area:.3f}" if area is not None else "no questions"
-    for risk in RISKS:
-        covered = metrics.coverage_at_risk(confidences, right, risk)
-        yield f"coverage at {risk:.0%} risk {covered or 0:.1%}"
+        yield from run([question], index)
 
 
 def main() -> None:
@@ -154,7 +119,6 @@ def main() -> None:
             )
         )
     print(table({options.set: figures(answered)}))
-    print("\n".join(risk_lines(answered)))
 
 
 if __name__ == "__main__":

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import string
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Hashable, Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -84,7 +85,7 @@ def aurc(confidences: Sequence[float], right: Sequence[bool]) -> float | None:
 
     Of equal confidences the wrong one comes first. 0 is best; None without questions.
     """
-    return mean(_risks(confidences, right))
+    return mean(risks(confidences, right))
 
 
 def coverage_at_risk(
@@ -93,21 +94,82 @@ def coverage_at_risk(
     """The largest share of questions that a threshold on confidence can leave answered with at
     most a share of `risk` of the answers wrong. None without questions.
     """
-    risks = _risks(confidences, right)
+    curve = risks(confidences, right)
     ranked = [*sorted(confidences, reverse=True), None]
     covered = [
         n
-        for n, its_risk in enumerate(risks, 1)
+        for n, its_risk in enumerate(curve, 1)
         if its_risk <= risk and ranked[n - 1] != ranked[n]  # equal ones are answered together
     ]
-    return max(covered, default=0) / len(risks) if risks else None
+    return max(covered, default=0) / len(curve) if curve else None
 
 
-def _risks(confidences: Sequence[float], right: Sequence[bool]) -> list[float]:
+def risks(confidences: Sequence[float], right: Sequence[bool]) -> list[float]:
     """The share of wrong answers among the n most confident, for n from 1."""
     ranked = sorted(zip(confidences, right, strict=True), key=lambda one: (-one[0], one[1]))
     wrong = accumulate(not is_right for _, is_right in ranked)
     return [count / n for n, count in enumerate(wrong, 1)]
+
+
+def ece(confidences: Sequence[float], right: Sequence[bool], bins: int = 10) -> float | None:
+    """Expected calibration error (Naeini et al. 2015): how far confidence is from the share that is
+    right, the mean over `bins` bins of equal width weighed by their sizes. None without questions.
+    """
+    return mean(
+        [
+            abs(one.right - one.confidence)
+            for one in reliability(confidences, right, bins)
+            for _ in range(one.n)
+        ]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """`n` questions of like confidence: their mean confidence, and the share that is right."""
+
+    n: int
+    confidence: float
+    right: float
+
+
+def reliability(confidences: Sequence[float], right: Sequence[bool], bins: int = 10) -> list[Bin]:
+    """The bins of equal width that are not empty, the least confident first."""
+    groups: defaultdict[int, list[tuple[float, bool]]] = defaultdict(list)
+    for confidence, is_right in zip(confidences, right, strict=True):
+        groups[min(int(confidence * bins), bins - 1)].append((confidence, is_right))
+    return [
+        Bin(
+            len(group),
+            sum(confidence for confidence, _ in group) / len(group),
+            sum(is_right for _, is_right in group) / len(group),
+        )
+        for _, group in sorted(groups.items())
+    ]
+
+
+RANKING = ("Success@1", "Success@5", "Success@10", "Success@30", "RR", "nDCG@10")
+
+
+def ranking(
+    found: Sequence[Sequence[Hashable]], relevant: Sequence[Collection[Hashable]]
+) -> list[dict[str, float]]:
+    """For each search the measures of RANKING, by the ir_measures library (trec_eval's values).
+
+    `found` are the items of each search, best first, `relevant` those that should be.
+    """
+    import ir_measures  # here: a fifth of a second to import
+
+    qrels = {str(n): {str(item): 1 for item in items} for n, items in enumerate(relevant)}
+    run = {
+        str(n): {str(item): -float(rank) for rank, item in enumerate(items)}
+        for n, items in enumerate(found)
+    }
+    values = [dict.fromkeys(RANKING, 0.0) for _ in found]
+    measures = [ir_measures.parse_measure(name) for name in RANKING]
+    for value in ir_measures.iter_calc(measures, qrels, run):
+        values[int(value.query_id)][str(value.measure)] = value.value
+    return values
 
 
 def percentile(values: Sequence[float], q: float) -> float | None:

@@ -1,6 +1,6 @@
 """Question sets: JSON lines of questions with their gold answers, loaded and checked.
 
-Asking them is in `run`, scoring them in `metrics` and `report`.
+Sets in other formats are read in `formats`; asking is in `run`, scoring in `scores`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ class Question:
     `golds` are alternatives, any of which is right; when `multi`, they are the parts of one
     answer, all of which are asked for. They are empty exactly when not `answerable`, and
     `near_miss` then says that the transcript speaks of the matter but does not answer.
-    `speaker` is who says the answer, None for narration. `split` is "dev" or "test".
+    `speaker` is who says the answer, None for narration; `speaker_given` is False in sets that
+    do not tell, and speakers are not scored then. `split` is "dev" or "test".
     """
 
     id: str
@@ -52,6 +53,7 @@ class Question:
     speaker: str | None
     multi: bool
     near_miss: bool
+    speaker_given: bool = True
 
 
 def shipped() -> list[str]:

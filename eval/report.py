@@ -1,240 +1,95 @@
-"""Figures of a run, and the table that shows them in a terminal.
+"""A run shown: tables in a terminal, a page that opens offline, and its figures as JSON.
 
-The single measures are in `metrics`; here is what of a row goes into each.
+What the figures are is in `figures`, the plots in `plots`, the page's frame in `report.html`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from html import escape
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
-from eval import metrics
-from eval.run import Cited, Row
+from markupsafe import Markup
 
-DASH = "-"  # stands where there is nothing to measure
+from eval import metrics, plots
+from eval.figures import (
+    BY_KEY,
+    LEVEL,
+    MEASURES,
+    Columns,
+    Figures,
+    Interval,
+    Measure,
+    figures,
+    figures_of,
+    grouped,
+    intervals,
+    shown,
+)
+from eval.questions import SPLITS
+from eval.rows import Place, Row, Run, Span
+from eval.scores import STAGES, Score, gold_texts, score
+from index.errors import OnRecordError
+
+HEADLINE = ("right_quote_first", "f1", "citations_exact", "auroc")
+# Of a few questions; what else would say less than its interval is wide.
+SLICED = (
+    "n", "n_answerable", "recall_at_10", "em", "f1", "right_quote_first", "right_quote_top_3",
+    "ranked_first", "refusal_recall",
+)  # fmt: skip
+SHORT = {
+    "n": "n", "n_answerable": "answerable", "recall_at_10": "found", "right_quote_first": "first",
+    "right_quote_top_3": "top 3", "ranked_first": "ranked first",
+}  # fmt: skip
+HTML, JSON = "report.html", "figures.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """What was measured over a list of rows. Shares are 0 to 1; None is a share of nothing.
+class Part:
+    """Some rows of a run with their figures and intervals."""
 
-    A row with an error is wrong: its EM and F1 are 0, it found no quote and refused nothing.
-
-    em, f1: SQuAD 2.0, where a refusal scores 1 on an unanswerable question and 0 on any other.
-        `has_ans` and `no_ans` are the same over the answerable and the unanswerable questions.
-        A `multi` question's gold is all its parts in the transcript's order, joined by spaces,
-        against the prediction joined likewise (see `Row.prediction`).
-
-    Over the answerable questions:
-
-    right_quote_first: the first quote's sentence overlaps a gold span. A refusal is wrong.
-    right_quote_top_3: one of the first three quotes' does.
-    ranked_first, ranked_top_3: the same, over the nearest quotes where it refused: what the
-        ranking found, whatever was then decided.
-    right_occurrence: the first quote's answering words overlap a gold span where it stands.
-        The same words elsewhere in the transcript are wrong.
-    speaker_accuracy: where the first quote is right, its speaker is the gold one. Nobody is
-        right where gold has nobody.
-
-    citations_exact: of all quotes and nearest quotes returned, those proved by the transcript.
-    refusal_precision: of the refused questions, those that are unanswerable.
-    refusal_recall: of the unanswerable questions, those that were refused; `near_miss`: of
-        those of which the transcript speaks without answering.
-    auroc: of the confidence, answerable questions against unanswerable ones.
-    seconds_p50, seconds_p95: percentiles of the wall time of the calls that gave an answer.
-    """
-
-    n: int
-    n_answerable: int
-    n_unanswerable: int
-    em: float | None
-    f1: float | None
-    em_has_ans: float | None
-    f1_has_ans: float | None
-    em_no_ans: float | None
-    f1_no_ans: float | None
-    right_quote_first: float | None
-    right_quote_top_3: float | None
-    ranked_first: float | None
-    ranked_top_3: float | None
-    right_occurrence: float | None
-    speaker_accuracy: float | None
-    citations_exact: float | None
-    refusal_precision: float | None
-    refusal_recall: float | None
-    refusal_recall_near_miss: float | None
-    auroc: float | None
-    seconds_p50: float | None
-    seconds_p95: float | None
-    errors: int
+    name: str
+    figures: Figures
+    intervals: Mapping[str, Interval | None]
 
 
-def figures(rows: Sequence[Row]) -> Figures:
-    """The figures over any list of rows, an empty one too."""
-    has_ans = [row for row in rows if row.answerable]
-    no_ans = [row for row in rows if not row.answerable]
-    unanswerable = [not row.answerable for row in rows]
-    found_first = [row for row in has_ans if is_right(row, row.quotes[:1])]
-    seconds = [row.seconds for row in rows if row.error is None]
-    return Figures(
-        n=len(rows),
-        n_answerable=len(has_ans),
-        n_unanswerable=len(no_ans),
-        em=_em(rows),
-        f1=_f1(rows),
-        em_has_ans=_em(has_ans),
-        f1_has_ans=_f1(has_ans),
-        em_no_ans=_em(no_ans),
-        f1_no_ans=_f1(no_ans),
-        right_quote_first=metrics.share([is_right(row, row.quotes[:1]) for row in has_ans]),
-        right_quote_top_3=metrics.share([is_right(row, row.quotes[:3]) for row in has_ans]),
-        ranked_first=metrics.share([is_right(row, _ranked(row)[:1]) for row in has_ans]),
-        ranked_top_3=metrics.share([is_right(row, _ranked(row)[:3]) for row in has_ans]),
-        right_occurrence=metrics.share([_is_right_occurrence(row) for row in has_ans]),
-        speaker_accuracy=metrics.share(
-            [row.quotes[0].speaker == row.speaker for row in found_first]
-        ),
-        citations_exact=metrics.share(
-            [cited.exact for row in rows for cited in (*row.quotes, *row.nearest)]
-        ),
-        refusal_precision=metrics.precision([_is_refused(row) for row in rows], unanswerable),
-        refusal_recall=metrics.recall([_is_refused(row) for row in rows], unanswerable),
-        refusal_recall_near_miss=metrics.share(
-            [_is_refused(row) for row in no_ans if row.near_miss]
-        ),
-        auroc=metrics.auroc([row.confidence for row in rows], [row.answerable for row in rows]),
-        seconds_p50=metrics.percentile(seconds, 50),
-        seconds_p95=metrics.percentile(seconds, 95),
-        errors=sum(row.error is not None for row in rows),
-    )
-
-
-def by_split(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    """The rows of each split, the splits in alphabetical order."""
-    return _grouped(rows, lambda row: row.split)
-
-
-def by_kind(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    """The rows of each kind of question, the kinds in alphabetical order."""
-    return _grouped(rows, lambda row: row.kind)
+# --- In a terminal -----------------------------------------------------------------------
 
 
 def table(columns: Mapping[str, Figures]) -> str:
     """All figures as lines of text, one column for each entry, in its order."""
-    head = ["", *columns]
-    lines = [[label, *(show(column) for column in columns.values())] for label, show in _LINES]
-    return _aligned([head, *lines])
-
-
-def kinds_table(kinds: Mapping[str, Figures]) -> str:
-    """The figures that can be read from a few questions, one line for each kind, in its order."""
-    head = ["kind", *(label for label, _ in _KIND_COLUMNS)]
     lines = [
-        [kind, *(show(figures) for _, show in _KIND_COLUMNS)] for kind, figures in kinds.items()
+        [measure.label, *(shown(measure, column[measure.key]) for column in columns.values())]
+        for measure in MEASURES
     ]
-    return _aligned([head, *lines])
+    return aligned([["", *columns], *lines])
 
 
-def _em(rows: Sequence[Row]) -> float | None:
-    return metrics.mean([metrics.exact_match(row.prediction, _golds(row)) for row in rows])
+def slices_table(name: str, slices: Mapping[str, Figures]) -> str:
+    """The figures that can be read from a few questions, one line for each slice, in its order."""
+    head = [name, *(SHORT.get(key, BY_KEY[key].label) for key in SLICED)]
+    lines = [
+        [slice_, *(shown(BY_KEY[key], its[key]) for key in SLICED)]
+        for slice_, its in slices.items()
+    ]
+    return aligned([head, *lines])
 
 
-def _f1(rows: Sequence[Row]) -> float | None:
-    return metrics.mean([metrics.f1(row.prediction, _golds(row)) for row in rows])
+def short_table(parts: Sequence[Part]) -> str:
+    """The figures of the headline with their intervals."""
+    lines = [
+        [BY_KEY[key].label, *(_with_interval(part, BY_KEY[key]) for part in parts)]
+        for key in ("n", *HEADLINE)
+    ]
+    return aligned([["", *(part.name for part in parts)], *lines])
 
 
-def _golds(row: Row) -> list[str]:
-    """The texts of which any is right."""
-    if not row.multi:
-        return [gold.text for gold in row.golds]
-    return [" ".join(gold.text for gold in sorted(row.golds, key=lambda gold: gold.start))]
-
-
-def _is_refused(row: Row) -> bool:
-    return row.error is None and not row.quotes
-
-
-def _ranked(row: Row) -> tuple[Cited, ...]:
-    return row.quotes or row.nearest
-
-
-def is_right(row: Row, shown: Sequence[Cited]) -> bool:
-    """Whether the sentence of any quote shown overlaps a gold span."""
-    return any(_overlaps_gold(row, cited, cited.start, cited.end) for cited in shown)
-
-
-def _is_right_occurrence(row: Row) -> bool:
-    return any(
-        _overlaps_gold(row, cited, cited.answer.start, cited.answer.end) for cited in row.quotes[:1]
-    )
-
-
-def _overlaps_gold(row: Row, cited: Cited, start: int, end: int) -> bool:
-    return cited.transcript == row.transcript and any(
-        start < gold.end and gold.start < end for gold in row.golds
-    )
-
-
-def _grouped(rows: Iterable[Row], key: Callable[[Row], str]) -> dict[str, list[Row]]:
-    groups: dict[str, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(key(row), []).append(row)
-    return dict(sorted(groups.items()))
-
-
-def _percent(value: float | None) -> str:
-    return DASH if value is None else f"{100 * value:.1f} %"
-
-
-def _decimal(value: float | None) -> str:
-    return DASH if value is None else f"{value:.3f}"
-
-
-def _seconds(value: float | None) -> str:
-    return DASH if value is None else f"{value:.3f} s"
-
-
-_Show = Callable[[Figures], str]
-
-_LINES: tuple[tuple[str, _Show], ...] = (
-    ("questions", lambda f: str(f.n)),
-    ("  answerable", lambda f: str(f.n_answerable)),
-    ("  unanswerable", lambda f: str(f.n_unanswerable)),
-    ("errors", lambda f: str(f.errors)),
-    ("EM", lambda f: _percent(f.em)),
-    ("  answerable", lambda f: _percent(f.em_has_ans)),
-    ("  unanswerable", lambda f: _percent(f.em_no_ans)),
-    ("F1", lambda f: _percent(f.f1)),
-    ("  answerable", lambda f: _percent(f.f1_has_ans)),
-    ("  unanswerable", lambda f: _percent(f.f1_no_ans)),
-    ("right quote first", lambda f: _percent(f.right_quote_first)),
-    ("right quote in top 3", lambda f: _percent(f.right_quote_top_3)),
-    ("ranked first", lambda f: _percent(f.ranked_first)),
-    ("ranked in top 3", lambda f: _percent(f.ranked_top_3)),
-    ("right occurrence", lambda f: _percent(f.right_occurrence)),
-    ("right speaker", lambda f: _percent(f.speaker_accuracy)),
-    ("citations exact", lambda f: _percent(f.citations_exact)),
-    ("refusal precision", lambda f: _percent(f.refusal_precision)),
-    ("refusal recall", lambda f: _percent(f.refusal_recall)),
-    ("  near misses", lambda f: _percent(f.refusal_recall_near_miss)),
-    ("AUROC of confidence", lambda f: _decimal(f.auroc)),
-    ("seconds, p50", lambda f: _seconds(f.seconds_p50)),
-    ("seconds, p95", lambda f: _seconds(f.seconds_p95)),
-)
-
-_KIND_COLUMNS: tuple[tuple[str, _Show], ...] = (
-    ("n", lambda f: str(f.n)),
-    ("answerable", lambda f: str(f.n_answerable)),
-    ("EM", lambda f: _percent(f.em)),
-    ("F1", lambda f: _percent(f.f1)),
-    ("first", lambda f: _percent(f.right_quote_first)),
-    ("top 3", lambda f: _percent(f.right_quote_top_3)),
-    ("ranked first", lambda f: _percent(f.ranked_first)),
-    ("refusal recall", lambda f: _percent(f.refusal_recall)),
-)
-
-
-def _aligned(lines: Sequence[Sequence[str]]) -> str:
+def aligned(lines: Sequence[Sequence[str]]) -> str:
     """The first column to the left, the others to the right, two spaces between."""
     widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
     return "\n".join(
@@ -243,3 +98,276 @@ def _aligned(lines: Sequence[Sequence[str]]) -> str:
         ).rstrip()
         for first, *rest in lines
     )
+
+
+def _with_interval(part: Part, measure: Measure) -> str:
+    value, its = shown(measure, part.figures[measure.key]), part.intervals[measure.key]
+    return f"{value} ({_range(measure, its)})" if its else value
+
+
+def _range(measure: Measure, its: Interval) -> str:
+    low, high = shown(measure, its.low), shown(measure, its.high)
+    return f"{low.split()[0]} - {high}" if " " in high else f"{low} - {high}"
+
+
+# --- As files ----------------------------------------------------------------------------
+
+
+def parts_of(rows: Sequence[Row]) -> list[Part]:
+    """The splits of a run, in alphabetical order."""
+    parts = []
+    for split, some in grouped(rows, lambda row: row.split).items():
+        columns = Columns.of([score(row) for row in some])
+        parts.append(Part(split, figures_of(columns), intervals(columns)))
+    return parts
+
+
+def slices_of(rows: Sequence[Row]) -> dict[str, dict[str, Figures]]:
+    """Figures by kind of question, by transcript, and by whether gold names a speaker."""
+    slices = {
+        "kind": grouped(rows, lambda row: row.kind),
+        "transcript": grouped(rows, lambda row: row.transcript),
+        "speaker": grouped([row for row in rows if row.answerable], _speaker),
+    }
+    return {
+        by: {name: figures(some) for name, some in groups.items()} for by, groups in slices.items()
+    }
+
+
+def _speaker(row: Row) -> str:
+    if not row.speaker_given:
+        return "not given"
+    return "nobody named" if row.speaker is None else "named"
+
+
+def write_report(run: Run, parts: Sequence[Part], out: Path) -> None:
+    """Write report.html and figures.json into the folder `out`, both or, if that fails, neither.
+
+    Raises OnRecordError where they cannot be written.
+    """
+    slices = slices_of(run.rows)
+    made = {
+        JSON: json.dumps(_figures_object(run, parts, slices), indent=1) + "\n",
+        HTML: _page(run, parts, slices),
+    }
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        halves = {name: out / f".{name}.new" for name in made}
+        for name, text in made.items():
+            # A surrogate on its own has no UTF-8.
+            halves[name].write_text(text, encoding="utf-8", errors="replace")
+        for name, half in halves.items():
+            half.replace(out / name)
+    except OSError as error:
+        raise OnRecordError(
+            f"The report cannot be written to {out} ({error.strerror}): choose another --out."
+        ) from None
+
+
+def _figures_object(
+    run: Run, parts: Sequence[Part], slices: Mapping[str, Mapping[str, Figures]]
+) -> dict[str, Any]:
+    scores = [score(row) for row in run.rows]
+    return {
+        "manifest": asdict(run.manifest),
+        "interval": f"{LEVEL} % bootstrap over questions",
+        "splits": {
+            part.name: {
+                key: {"value": value, **(asdict(its) if its else {})}
+                for key, value in part.figures.items()
+                for its in [part.intervals[key]]
+            }
+            for part in parts
+        },
+        "slices": slices,
+        "lost": dict(_lost(scores)),
+        "wrong": [one.row.id for one in scores if not one.right],
+    }
+
+
+def _lost(scores: Sequence[Score]) -> list[tuple[str, int]]:
+    """How many answerable questions ended at each stage."""
+    counts = dict.fromkeys(map(str, STAGES), 0)
+    for one in scores:
+        if one.stage:
+            counts[one.stage] += 1
+    return [(stage, count) for stage, count in counts.items() if count or stage != "failed"]
+
+
+# --- The page ----------------------------------------------------------------------------
+
+
+def _page(run: Run, parts: Sequence[Part], slices: Mapping[str, Mapping[str, Figures]]) -> str:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    scores = [score(row) for row in run.rows]
+    # What was never tuned on speaks first.
+    main = next((part for part in parts if part.name == SPLITS[-1]), parts[0])
+    return environment.get_template("report.html").render(
+        manifest=run.manifest,
+        level=LEVEL,
+        parts=parts,
+        main=main,
+        headline=[BY_KEY[key] for key in HEADLINE],
+        layers=_layers(),
+        shown=shown,
+        range=_range,
+        slices={by: slices[by] for by in slices if len(slices[by]) > 1},
+        sliced=[(SHORT.get(key, BY_KEY[key].label), BY_KEY[key]) for key in SLICED],
+        plots=_plots(run, scores),
+        wrong=_wrong(scores),
+        n_wrong=sum(not one.right for one in scores),
+        passages=_passages(scores),
+    )
+
+
+def _layers() -> dict[str, list[Measure]]:
+    layers: defaultdict[str, list[Measure]] = defaultdict(list)
+    for measure in MEASURES:
+        layers[measure.layer].append(measure)
+    return dict(layers)
+
+
+def _plots(run: Run, scores: Sequence[Score]) -> list[tuple[str, str, Markup]]:
+    """Each plot with its title and what it shows; over all questions of the run.
+
+    `plots` escapes all that it is given.
+    """
+    confidences = [one.confidence or 0.0 for one in scores]
+    right = [one.best_is_right for one in scores]
+    threshold = float(run.manifest.settings["threshold"])
+    answered = sum(one.confidence is not None and one.confidence >= threshold for one in scores)
+    seconds = [one.seconds for one in scores if one.seconds is not None]
+    p50, p95 = (metrics.percentile(seconds, q) or 0.0 for q in (50, 95))
+    return [
+        (
+            "Where the gold answer was lost",
+            "Of the questions that have an answer: no passage with it was found; found, but not "
+            "among those that were read; read, but refused; or another quote came first.",
+            Markup(plots.bars(_lost(scores), STAGES[-1])),  # noqa: S704
+        ),
+        (
+            "Risk by coverage",
+            "If only the most confident questions are answered: how many, and how many of those "
+            "answers are wrong. An answer to a question without one is wrong.",
+            Markup(  # noqa: S704
+                plots.risk_coverage(metrics.risks(confidences, right), answered, threshold)
+            ),
+        ),
+        (
+            "Can confidence be believed?",
+            "Questions of like confidence, and the share of them that is right. On the dashed line "
+            "both agree.",
+            Markup(plots.reliability(metrics.reliability(confidences, right))),  # noqa: S704
+        ),
+        (
+            "Time an answer takes",
+            f"Asked {run.manifest.workers} at a time on this machine.",
+            Markup(plots.latency(seconds, p50, p95)),  # noqa: S704
+        ),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """A wrong answer for the page: the question, what was wanted, and what was given instead.
+
+    `given` is the first quote, or the nearest where it refused, the answering words marked.
+    """
+
+    row: Row
+    golds: list[str]
+    given: Markup | None
+    speaker: str | None
+    refused: bool
+
+
+def _wrong(scores: Sequence[Score]) -> dict[str, list[Wrong]]:
+    """The wrong answers by what went wrong."""
+    found: dict[str, list[Wrong]] = {stage: [] for stage in (*STAGES, "answered in vain")}
+    for one in scores:
+        if one.right:
+            continue
+        row = one.row
+        stage = one.stage or ("failed" if row.error is not None else "answered in vain")
+        first = next(iter((*row.quotes, *row.nearest)), None)
+        given = None
+        if first:
+            start, end = first.answer.start - first.start, first.answer.end - first.start
+            given = Markup("{}<mark>{}</mark>{}").format(
+                first.text[:start], first.text[start:end], first.text[end:]
+            )
+        found[stage].append(
+            Wrong(row, gold_texts(row), given, first.speaker if first else None, one.refused)
+        )
+    return {stage: some for stage, some in found.items() if some}
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A stretch of a transcript around gold answers and quotes, those marked in it."""
+
+    start: int
+    end: int
+    html: Markup
+
+
+def _passages(scores: Sequence[Score]) -> dict[str, list[Passage]]:
+    """The passages that the wrong answers lead to, by transcript, in order, without overlaps."""
+    spans: defaultdict[str, list[Span]] = defaultdict(list)
+    marks: defaultdict[str, list[tuple[Place, str, str]]] = defaultdict(list)
+    for one in scores:
+        if one.right:
+            continue
+        row = one.row
+        for name, some in row.context.items():
+            spans[name] += some
+        for n, gold in enumerate(row.golds):
+            place = Place(row.transcript, gold.start, gold.end)
+            marks[row.transcript].append((place, "gold", f"gold-{row.id}" if n == 0 else ""))
+        for cited in row.quotes[:1]:
+            place = Place(cited.transcript, cited.answer.start, cited.answer.end)
+            marks[cited.transcript].append((place, "given", f"given-{row.id}"))
+    return {
+        name: [Passage(span.start, span.end, _marked(span, marks[name])) for span in _joined(its)]
+        for name, its in sorted(spans.items())
+    }
+
+
+def _joined(spans: Sequence[Span]) -> Iterator[Span]:
+    """Spans of one text as stretches that do not touch."""
+    last: Span | None = None
+    for span in sorted(spans, key=lambda one: (one.start, one.end)):
+        if last is None or span.start > last.end:
+            if last:
+                yield last
+            last = span
+        elif span.end > last.end:
+            last = Span(last.start, span.end, last.text + span.text[last.end - span.start :])
+    if last:
+        yield last
+
+
+def _marked(span: Span, marks: Sequence[tuple[Place, str, str]]) -> Markup:
+    """The text of a span with its marks; where marks overlap, each stretch is of all of them."""
+    inside = [one for one in marks if span.start <= one[0].start and one[0].end <= span.end]
+    edges = {span.start, span.end} | {e for place, *_ in inside for e in (place.start, place.end)}
+    parts = []
+    for start, end in pairwise(sorted(edges)):
+        words = escape(span.text[start - span.start : end - span.start])
+        over = [one for one in inside if one[0].start <= start and end <= one[0].end]
+        # An anchor of its own for each: one place may be the gold of several questions.
+        anchors = "".join(
+            f'<a id="{escape(name)}"></a>' for place, _, name in over
+            if name and place.start == start
+        )  # fmt: skip
+        kinds = " ".join(sorted({kind for _, kind, _ in over}))
+        parts.append(anchors + (f'<mark class="{kinds}">{words}</mark>' if kinds else words))
+    return Markup("".join(parts))  # noqa: S704

@@ -1,152 +1,79 @@
-"""Ask every question of a set; one row, and one JSON line, for each, whatever happens.
+"""Ask every question of a set; one row for each, whatever happens.
 
-A row holds all that the figures in `report` are made of. Nothing is scored here.
+Nothing is scored here (see `scores`), nor written (see `rows`).
 """
 
 from __future__ import annotations
 
-import json
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
 from typing import Any
 
-from eval.questions import Gold, Question
-from index.errors import OnRecordError, UsageError
+from eval.questions import Question
+from eval.rows import Cited, Place, Row, Span
+from eval.system import Reply, System
+from index.errors import OnRecordError
 from index.transcript import text_sha256
 
-# A question's text in, the object of the `ask --json` contract out.
-Ask = Callable[[str], Mapping[str, Any]]
-# A transcript's id in, its text out; raises KeyError or OnRecordError where there is none.
-TextOf = Callable[[str], str]
+AROUND = 200  # characters of context on either side of a gold answer or a quote
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Words of a transcript and the characters they stand at."""
+def run(questions: Iterable[Question], system: System, workers: int = 1) -> Iterator[Row]:
+    """Ask each question, `workers` at a time; rows in the questions' order, each when it is there.
 
-    start: int
-    end: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Cited:
-    """A quote as it was returned.
-
-    `exact` says that the offsets and the hash it gives are proved by the transcript's text.
+    A question that raises, or whose answer breaks the contract, gives a row with `error`.
     """
-
-    id: str
-    transcript: str
-    start: int
-    end: int
-    text: str
-    answer: Span
-    speaker: str | None
-    exact: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A question with its gold answers, and what came back.
-
-    `prediction` is the answer of the first quote, or for a `multi` question those of all quotes
-    in the transcript's order, joined by spaces. It is "" for a refusal. It is None, and so is
-    `confidence`, when there is an `error`: the question then counts as wrong everywhere.
-    `seconds` is the wall time of the call.
-    """
-
-    id: str
-    split: str
-    kind: str
-    transcript: str
-    question: str
-    resolved_question: str | None
-    answerable: bool
-    near_miss: bool
-    golds: tuple[Gold, ...]
-    speaker: str | None
-    multi: bool
-    prediction: str | None
-    quotes: tuple[Cited, ...]
-    nearest: tuple[Cited, ...]
-    confidence: float | None
-    seconds: float
-    error: str | None
+    ask = partial(_ask_one, system=system)
+    if workers == 1:
+        yield from map(ask, questions)
+        return
+    pool = ThreadPoolExecutor(workers)
+    try:
+        yield from pool.map(ask, questions)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """An answer, read and checked."""
+    """A reply, read and checked."""
 
+    reply: Reply
     resolved_question: str
     quotes: tuple[Cited, ...]
     nearest: tuple[Cited, ...]
     confidence: float
 
 
-def run(questions: Iterable[Question], ask: Ask, text_of: TextOf) -> Iterator[Row]:
-    """Ask each question in turn, and give its row as soon as it is there.
-
-    A question that raises, or whose answer breaks the contract, gives a row with `error`.
-    """
-    for question in questions:
-        yield _ask_one(question, ask, text_of)
-
-
-def write_rows(rows: Iterable[Row], path: Path) -> Iterator[Row]:
-    """Pass the rows on, each after its JSON line is in the file `path`, which is made anew.
-
-    Raises OnRecordError when the file cannot be written.
-    """
+def _ask_one(question: Question, system: System) -> Row:
+    began = time.perf_counter()
     try:
-        with path.open("w", encoding="utf-8") as file:
-            for row in rows:
-                # A surrogate on its own has no UTF-8; as an escape it comes back as it was.
-                file.write(json.dumps(asdict(row)) + "\n")
-                file.flush()  # an interrupted run keeps what it has
-                yield row
-    except OSError as error:
-        raise OnRecordError(
-            f"The rows cannot be written to {path} ({error.strerror}): choose another --out."
-        ) from None
-
-
-def read_rows(path: Path) -> list[Row]:
-    """The rows that `write_rows` wrote. Raises UsageError when the file is none of its files."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        return [_row_from(json.loads(line)) for line in lines]
-    except OSError as error:
-        raise UsageError(f"The rows in {path} cannot be read: {error.strerror}.") from None
-    except (KeyError, TypeError, ValueError):
-        raise UsageError(f"{path} was not written by onrecord eval --out.") from None
-
-
-def _ask_one(question: Question, ask: Ask, text_of: TextOf) -> Row:
-    started = time.perf_counter()
-    try:
-        answer = ask(question.question)
-        seconds = time.perf_counter() - started
-        found = _read(answer, text_of)
+        reply = system.ask(question.question)
+        seconds = time.perf_counter() - began
+        found = _read(reply, system.texts)
     except Exception as error:  # whatever is wrong with one question, the others are asked
-        return _row(question, None, time.perf_counter() - started, _sentence(error))
-    return _row(question, found, seconds, None)
+        return _row(question, system, None, time.perf_counter() - began, _sentence(error))
+    return _row(question, system, found, seconds, None)
 
 
 def _sentence(error: Exception) -> str:
     return str(error) if isinstance(error, OnRecordError) else f"{type(error).__name__}: {error}"
 
 
-def _read(answer: Mapping[str, Any], text_of: TextOf) -> _Found:
-    """Raises whatever fits where `answer` breaks the contract."""
+def _read(reply: Reply, texts: Mapping[str, str]) -> _Found:
+    """Raises whatever fits where the answer breaks the contract."""
+    answer = reply.answer
     found = _Found(
+        reply=reply,
         resolved_question=answer["resolved_question"],
-        quotes=tuple(_cited(quote, text_of) for quote in answer["quotes"]),
-        nearest=tuple(_cited(quote, text_of) for quote in answer["nearest"]),
+        quotes=tuple(_cited(quote, texts) for quote in answer["quotes"]),
+        nearest=tuple(_cited(quote, texts) for quote in answer["nearest"]),
         confidence=float(answer["confidence"]),
     )
     if answer["answerable"] is not bool(found.quotes):
@@ -156,7 +83,7 @@ def _read(answer: Mapping[str, Any], text_of: TextOf) -> _Found:
     return found
 
 
-def _cited(quote: Mapping[str, Any], text_of: TextOf) -> Cited:
+def _cited(quote: Mapping[str, Any], texts: Mapping[str, str]) -> Cited:
     transcript, answer, speaker = quote["transcript"], quote["answer"], quote["speaker"]
     cited = Cited(
         id=quote["id"],
@@ -168,15 +95,13 @@ def _cited(quote: Mapping[str, Any], text_of: TextOf) -> Cited:
         speaker=speaker and speaker["name"],
         exact=False,
     )
-    return replace(cited, exact=_is_exact(cited, transcript["sha256"], text_of))
+    # A citation of what nobody has proves nothing.
+    text = texts.get(cited.transcript)
+    return replace(cited, exact=text is not None and _is_exact(cited, transcript["sha256"], text))
 
 
-def _is_exact(cited: Cited, sha256: str, text_of: TextOf) -> bool:
+def _is_exact(cited: Cited, sha256: str, text: str) -> bool:
     """Whether the text and the answer stand at their offsets in the version that is cited."""
-    try:
-        text = text_of(cited.transcript)
-    except (KeyError, OnRecordError):
-        return False  # a citation of what nobody has proves nothing
     answer = cited.answer
     return (
         0 <= cited.start <= answer.start < answer.end <= cited.end <= len(text)
@@ -186,7 +111,12 @@ def _is_exact(cited: Cited, sha256: str, text_of: TextOf) -> bool:
     )
 
 
-def _row(question: Question, found: _Found | None, seconds: float, error: str | None) -> Row:
+def _row(
+    question: Question, system: System, found: _Found | None, seconds: float, error: str | None
+) -> Row:
+    golds = [Place(question.transcript, gold.start, gold.end) for gold in question.golds]
+    quotes = found.quotes if found else ()
+    first = [Place(one.transcript, one.start, one.end) for one in quotes[:1]]
     return Row(
         id=question.id,
         split=question.split,
@@ -198,14 +128,40 @@ def _row(question: Question, found: _Found | None, seconds: float, error: str | 
         near_miss=question.near_miss,
         golds=question.golds,
         speaker=question.speaker,
+        speaker_given=question.speaker_given,
         multi=question.multi,
-        prediction=_prediction(found.quotes, question.multi) if found else None,
-        quotes=found.quotes if found else (),
+        prediction=_prediction(quotes, question.multi) if found else None,
+        quotes=quotes,
         nearest=found.nearest if found else (),
         confidence=found.confidence if found else None,
+        hits=found.reply.hits if found else (),
+        read=found.reply.read if found else 0,
+        relevant=_relevant(golds, system),
         seconds=seconds,
         error=error,
+        context=_context([*golds, *first], system.texts),
     )
+
+
+def _relevant(golds: Sequence[Place], system: System) -> tuple[Place, ...]:
+    """The passages of the index that overlap a gold answer."""
+    names = dict.fromkeys(gold.transcript for gold in golds)
+    every = chain.from_iterable(system.chunks.get(name, ()) for name in names)
+    places = [Place(chunk.transcript_id, chunk.start, chunk.end) for chunk in every]
+    return tuple(place for place in places if any(map(place.overlaps, golds)))
+
+
+def _context(places: Sequence[Place], texts: Mapping[str, str]) -> dict[str, tuple[Span, ...]]:
+    """The words of the places with AROUND characters on either side, without overlaps."""
+    found: dict[str, list[Span]] = defaultdict(list)
+    for place in sorted(places, key=lambda one: (one.transcript, one.start)):
+        text = texts.get(place.transcript, "")
+        start, end = max(0, place.start - AROUND), min(len(text), place.end + AROUND)
+        others = found[place.transcript]
+        if others and start <= others[-1].end:
+            start, end = others[-1].start, max(end, others.pop().end)
+        others.append(Span(start, end, text[start:end]))
+    return {name: tuple(spans) for name, spans in found.items()}
 
 
 def _prediction(quotes: tuple[Cited, ...], multi: bool) -> str:
@@ -215,18 +171,3 @@ def _prediction(quotes: tuple[Cited, ...], multi: bool) -> str:
     # the same parts the same text.
     in_order = sorted(quotes, key=lambda quote: (quote.transcript, quote.answer.start))
     return " ".join(quote.answer.text for quote in in_order)
-
-
-def _row_from(fields: Mapping[str, Any]) -> Row:
-    return Row(
-        **{
-            **fields,
-            "golds": tuple(Gold(**gold) for gold in fields["golds"]),
-            "quotes": tuple(_cited_from(quote) for quote in fields["quotes"]),
-            "nearest": tuple(_cited_from(quote) for quote in fields["nearest"]),
-        }
-    )
-
-
-def _cited_from(fields: Mapping[str, Any]) -> Cited:
-    return Cited(**{**fields, "answer": Span(**fields["answer"])})

@@ -67,6 +67,39 @@ STAGES = (
         unpunctuated=0.15,
     ),
 )
+# A reader that learns on sees every set once or twice more.
+FURTHER_STAGES = (
+    Stage(
+        rows={
+            "squadshifts": 18_000,
+            "squad_dev": 8_600,
+            "squad_train_small": 3_200,
+            "qed": 6_000,
+            "speech": 2_600,
+            "fairytaleqa": 1_000,
+            "disfl_qa": 1_000,
+            "molweni": 700,
+        },
+        window_tokens=(56, 144),
+        negatives=0.2,
+        unpunctuated=0.15,
+    ),
+    Stage(
+        rows={
+            "squadshifts": 7_500,
+            "squad_dev": 4_000,
+            "squad_train_small": 1_600,
+            "qed": 3_000,
+            "speech": 2_900,
+            "fairytaleqa": 600,
+            "disfl_qa": 500,
+            "molweni": 600,
+        },
+        window_tokens=(128, 216),
+        negatives=0.3,
+        unpunctuated=0.15,
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +118,8 @@ class Settings:
     weight_decay: float = 0.01
     dev_rows: int = 96  # of each of DEV_SETS, read now and then while the run goes on
 
+
+FURTHER = Settings(stages=FURTHER_STAGES, learning_rate=1.5e-4, warmup=0.02)
 
 POOL = 40  # batches sorted by length together
 LOG_STEPS = 50
@@ -369,7 +404,8 @@ def main() -> None:
     parser.add_argument("--start", type=Path, help="folder of a reader to learn on from")
     options = parser.parse_args()
     try:
-        export(train(options.data, options.run, Settings(), options.start), options.run)
+        settings = FURTHER if options.start else Settings()
+        export(train(options.data, options.run, settings, options.start), options.run)
     except OnRecordError as error:
         parser.exit(1, f"{error}\n")
 
