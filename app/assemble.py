@@ -11,13 +11,14 @@ from typing import Self
 
 from app.answer import Answer, Answerer
 from app.examples import examples
+from app.feedback import Candidate, Feedback, Rating
 from app.ledger import Handed, Ledger
 from app.reader import Reader
 from app.reader.evidence import EvidenceReader
 from app.settings import Settings
 from index.build import Progress, Report, build
 from index.embed import DEFAULT_MODEL, Embedder, open_embedder
-from index.errors import IndexFolderError
+from index.errors import IndexFolderError, UsageError
 from index.folder import MANIFEST, Folder, Summary, has_index, read_manifest
 from index.retrieve import HybridRetriever, Retriever
 from index.transcript import Transcript
@@ -117,6 +118,22 @@ class Library:
         quote, text = found
         hashes = {summary.sha256 for summary in self.transcripts()}
         return Handed(quote, text, unchanged=quote["transcript"]["sha256"] in hashes)
+
+    def rate(self, rating: Rating) -> Candidate:
+        """Keep what somebody says of an answer from this index, for evaluation.
+
+        Raises UsageError where a quote in it was never handed out from here.
+        """
+        shown = []
+        for quote_id in (*rating.quotes, *rating.nearest):
+            found = self.quote(quote_id)
+            if found is None:
+                raise UsageError(
+                    f"the quote {quote_id} is not on record here; ask the question again."
+                )
+            shown.append(found.quote)
+        n = len(rating.quotes)
+        return Feedback(self._settings.index).keep(rating, shown[:n], shown[n:])
 
     def examples(self) -> list[str]:
         """Questions that the transcripts at hand answer."""

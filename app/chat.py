@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
 from app.answer import MAX_QUESTION, Answer
+from app.feedback import Rating
 from app.page import markup
 from app.page.markup import Reference, Summary
 from index.errors import OnRecordError
@@ -57,13 +59,14 @@ class Library(Protocol):
 
     `history` holds the earlier questions of the conversation, oldest first. OnRecordError is
     shown to the user as it reads; anything else raised is logged and shown as a failure.
-    `transcript` raises KeyError for an unknown id.
+    `transcript` raises KeyError for an unknown id. `rate` keeps a rating.
     """
 
     def ask(self, question: str, history: Sequence[str], /) -> Answer: ...
     def transcripts(self, /) -> Sequence[Summary]: ...
     def transcript(self, id: str, /) -> Transcript: ...
     def examples(self, /) -> Sequence[str]: ...
+    def rate(self, rating: Rating, /) -> object: ...
 
 
 @_while_a_loop_runs
@@ -120,6 +123,9 @@ def create_chat(library: Library, /) -> gr.Blocks:
 
     def show(reference: str) -> str:
         return _shown(library, reference)
+
+    def rate(rating: str) -> str:
+        return _rated(library, rating)
 
     def begin_again() -> tuple[Any, ...]:
         return [], "", _shown(library, ""), ""
@@ -186,13 +192,14 @@ def create_chat(library: Library, /) -> gr.Blocks:
                         html_template='<p role="status">${value}</p>',
                         apply_default_css=False,
                     )
+                    gr.HTML(markup.KEEP_RATINGS, elem_id="ratings", apply_default_css=False)
                     fresh = gr.Button("New conversation", elem_id="fresh", size="sm", scale=0)
             with gr.Column(elem_id="record"):
                 panel = gr.HTML(
                     _shown(library, ""),
                     html_template=(PAGE / "panel.html").read_text("utf-8"),
                     js_on_load=(PAGE / "page.js").read_text("utf-8"),
-                    server_functions=[show],
+                    server_functions=[show, rate],
                     apply_default_css=False,
                 )
         outputs = [chat, question, panel, status]
@@ -249,6 +256,29 @@ def _shown(library: Library, reference: str) -> str:
     except Exception:
         log.exception("cannot show %r", reference)
         return markup.problem_html("Something went wrong. The details are in the server's log.")
+
+
+def _rated(library: Library, rating: str) -> str:
+    """Keep a rating as the page's script sends it; what is said of that."""
+    try:
+        sent = json.loads(rating)
+        rated = markup.Rated.parse(sent["rated"])
+        library.rate(
+            Rating(
+                rated.question,
+                sent["verdict"],
+                str(sent["correction"]),
+                bool(sent["nobody"]),
+                rated.quotes,
+                rated.nearest,
+            )
+        )
+    except OnRecordError as error:
+        return f"Not kept: {error}"
+    except Exception:
+        log.exception("a rating failed")
+        return "Not kept: something went wrong. The details are in the server's log."
+    return "Kept on this machine. Thank you."
 
 
 def _head() -> str:

@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 
 from filelock import FileLock, Timeout
 
+from app.answer import checked
 from index.errors import IndexFolderError, UsageError
 
 FILE = "feedback.jsonl"
@@ -28,12 +29,26 @@ Verdict = Literal["right", "wrong"]
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """A question, what was answered, and what somebody said of it.
+class Rating:
+    """What somebody says of an answer: the question as it was asked, and the ids of the quotes
+    that were shown for it.
 
-    `quotes` and `nearest` are objects of the `ask --json` contract, as they were handed out.
-    `correction` are the words that would have been right, if they were told; with `nobody`, that
-    nobody says it. `at` is in UTC.
+    `correction` are the words that would have been right, if they are told; with `nobody`, that
+    nobody says it.
+    """
+
+    question: str
+    verdict: Verdict
+    correction: str = ""
+    nobody: bool = False
+    quotes: tuple[str, ...] = ()
+    nearest: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A rating that was kept, with the quotes as they were handed out: objects of the
+    `ask --json` contract. `at` is in UTC.
     """
 
     id: str
@@ -52,38 +67,39 @@ class Feedback:
     def __init__(self, folder: Path) -> None:
         self._file = folder / FILE
 
-    def keep(  # noqa: PLR0913
+    def keep(
         self,
-        question: str,
-        verdict: Verdict,
-        *,
-        correction: str = "",
-        nobody: bool = False,
+        rating: Rating,
         quotes: Sequence[dict[str, Any]] = (),
         nearest: Sequence[dict[str, Any]] = (),
     ) -> Candidate:
-        """Remember a verdict. The same again is kept once.
+        """Remember a rating with the quotes that it is of. The same again is kept once.
 
         Raises UsageError where it makes no sense, IndexFolderError where it cannot be written.
         """
-        if verdict not in get_args(Verdict):
-            raise UsageError(f'the verdict is "{verdict}"; it is "right" or "wrong".')
-        correction = correction.strip()
+        if rating.verdict not in get_args(Verdict):
+            raise UsageError(f'the verdict is "{rating.verdict}"; it is "right" or "wrong".')
+        correction = rating.correction.strip()
         if len(correction) > LONGEST:
             raise UsageError(
                 f"the correction has {len(correction):,} characters; give at most {LONGEST:,}: "
                 "the shortest words that answer."
             )
-        said = [question, verdict, correction, nobody, *(one["id"] for one in quotes)]
-        identity = "c_" + hashlib.sha256(json.dumps(said).encode()).hexdigest()[:12]
-        now = datetime.now(UTC).isoformat(timespec="seconds")
+        said = [rating.question, rating.verdict, correction, rating.nobody, *rating.quotes]
         candidate = Candidate(
-            identity, now, question, verdict, correction, nobody, [*quotes], [*nearest]
+            id="c_" + hashlib.sha256(json.dumps(said).encode()).hexdigest()[:12],
+            at=datetime.now(UTC).isoformat(timespec="seconds"),
+            question=checked(rating.question),
+            verdict=rating.verdict,
+            correction=correction,
+            nobody=rating.nobody,
+            quotes=[*quotes],
+            nearest=[*nearest],
         )
         try:
             with FileLock(f"{self._file}.lock", timeout=WAIT):
                 kept = self.candidates()
-                if any(one.id == identity for one in kept):
+                if any(one.id == candidate.id for one in kept):
                     return candidate
                 if len(kept) >= MOST:
                     raise UsageError(

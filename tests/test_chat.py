@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from app.answer import Answer, Quote, Source
 from app.page import markup
-from app.page.markup import Mark, Reference
+from app.page.markup import Mark, Rated, Reference
 from index.transcript import Kind, Segment, Speaker, Transcript
 
 ATTACKS = [
@@ -181,6 +181,18 @@ def test_anything_else_is_no_reference(text: str) -> None:
         Reference.parse(text)
 
 
+@given(TEXTS.filter(bool), st.lists(st.from_regex(r"q_[0-9a-f]{16}", fullmatch=True)))
+def test_what_is_rated_survives_its_journey_through_the_page(question: str, ids: list) -> None:  # type: ignore[type-arg]
+    rated = Rated(question, tuple(ids[:2]), tuple(ids[2:]))
+    assert Rated.parse(str(rated)) == rated
+
+
+@pytest.mark.parametrize("text", ["", "x", "q=q_1"])
+def test_anything_else_is_no_rated_answer(text: str) -> None:
+    with pytest.raises(ValueError, match="not a rated answer"):
+        Rated.parse(text)
+
+
 # --- Answers ------------------------------------------------------------------------------
 
 
@@ -196,7 +208,8 @@ def test_an_answer_shows_the_sentence_with_the_answering_words_marked() -> None:
     assert words(made) == (
         "It went well. [1] Donald Trump A title · paragraph 2 · per the report "
         "Link to quote 1 Copy quote 1 "
-        "Searched 1 transcript, 58 segments in 41 ms · confidence high, 93%"
+        "Searched 1 transcript, 58 segments in 41 ms · confidence high, 93% "
+        "Is that right? Yes No"
     )
 
 

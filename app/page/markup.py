@@ -36,6 +36,21 @@ WELCOME = (
     "<p>Every answer is a quotation, word for word, marked in its place. "
     "Where nobody says it, you are told so.</p></section>"
 )
+KEEP_RATINGS = (
+    '<label title="Kept on this machine only, to make questions for evaluation of">'
+    '<input type="checkbox" id="keep-ratings">Keep my ratings</label>'
+)
+_CORRECTION = (
+    '<dialog id="correction" aria-labelledby="correction-title"><form method="dialog">'
+    '<h2 id="correction-title">What would be right?</h2><p class="rated-question"></p>'
+    '<label for="right-words">The exact words, as the transcript has them</label>'
+    '<textarea id="right-words" rows="3" maxlength="1000"></textarea>'
+    '<p class="hint">Words that you select in the transcript first stand here already.</p>'
+    '<div><button value="words" class="main">Keep these words</button>'
+    '<button value="nobody">Nobody says it</button>'
+    '<button value="unknown">I do not know</button>'
+    '<button value="cancel">Cancel</button></div></form></dialog>'
+)
 _KEYS = (
     ("/", "go to the question box"),
     ("Enter", "ask; on a citation, open it in its transcript"),
@@ -121,6 +136,30 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class Rated:
+    """What a rating is of: a question, and the ids of the quotes shown for it.
+
+    Like a Reference it travels in buttons.
+    """
+
+    question: str
+    quotes: tuple[str, ...] = ()
+    nearest: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        fields = {"a": self.question, "q": self.quotes, "r": self.nearest}
+        return urlencode(fields, doseq=True, errors="surrogatepass")
+
+    @staticmethod
+    def parse(text: str) -> Rated:
+        """What `str` wrote. Raises ValueError for anything else."""
+        fields = parse_qs(text, errors="surrogatepass")
+        if "a" not in fields:
+            raise ValueError(f"not a rated answer: {text[:80]!r}")
+        return Rated(fields["a"][0], tuple(fields.get("q", ())), tuple(fields.get("r", ())))
+
+
+@dataclass(frozen=True, slots=True)
 class Paragraph:
     """A stretch of the text shown as one paragraph, and the first segment in it.
 
@@ -179,7 +218,22 @@ def answer_html(answer: Answer, transcripts: Mapping[str, Transcript]) -> str:
     listed = f'<ol class="quotes" role="list">{items}</ol>' if items else ""
     return (
         f'<section class="{kind}">{resolved}{lead}{after}{listed}'
-        f'<p class="searched">{_searched(answer)}</p></section>'
+        f'<p class="searched">{_searched(answer)}</p>{_rate_html(answer)}</section>'
+    )
+
+
+def _rate_html(answer: Answer) -> str:
+    """The buttons that rate an answer; the page shows them to those who keep ratings."""
+    rated = Rated(
+        answer.question,
+        tuple(quote.id for quote in answer.quotes),
+        tuple(quote.id for quote in answer.nearest),
+    )
+    value = literal(str(rated))
+    return (
+        '<p class="rate">Is that right? '
+        f'<button type="button" class="rate-right" value="{value}">Yes</button> '
+        f'<button type="button" class="rate-wrong" value="{value}">No</button></p>'
     )
 
 
@@ -335,6 +389,7 @@ def masthead_html(transcripts: int) -> str:
         '<button type="button" id="keys-open" title="Keyboard shortcuts">Keys</button></header>'
         f'<dialog id="keys" aria-label="Keyboard shortcuts"><h2>Keys</h2><dl>{keys}</dl>'
         '<form method="dialog"><button>Close</button></form></dialog>'
+        f"{_CORRECTION}"
     )
 
 

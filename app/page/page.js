@@ -5,11 +5,14 @@
 const page = element.querySelector(".page");
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const narrow = matchMedia("(max-width: 800px)");
+const KEEP = "on-record-keep-ratings";
 const unreachable =
   '<div class="reading problem" role="alert"><header><h2 tabindex="-1">The server does not answer' +
   '</h2></header><p class="note">Check that On Record is still running, then try again.</p></div>';
 
 let opener = null; // where Esc returns to
+let rating = null; // the button whose answer is being rated
+let picked = ""; // words selected in the transcript when the mouse went down, which unselects them
 let asked = 0; // transcripts asked for, so that a late one does not replace a newer
 
 const question = () => document.querySelector("#question textarea");
@@ -80,6 +83,11 @@ watch("value", () => {
 let seen = "";
 
 function tidy() {
+  const box = document.getElementById("keep-ratings");
+  if (box && !box.dataset.known) {
+    box.dataset.known = "yes"; // Gradio has put it on the page now
+    keepsRatings();
+  }
   // Gradio labels each message with its markup, which a screen reader would read out.
   for (const message of inChat(":is([data-testid=user], [data-testid=bot])")) {
     const label = message.dataset.testid === "user" ? "Question" : "Answer";
@@ -138,6 +146,57 @@ function step(by) {
   if (!narrow.matches) open(next, false);
 }
 
+// --- Ratings -------------------------------------------------------------------------------
+
+// Nothing is sent unless the box "Keep my ratings" is ticked; this browser remembers that it was.
+function keepsRatings(now) {
+  if (now !== undefined) localStorage.setItem(KEEP, now ? "yes" : "");
+  const keeps = localStorage.getItem(KEEP) === "yes";
+  document.body.classList.toggle("keeps-ratings", keeps);
+  const box = document.getElementById("keep-ratings");
+  if (box) box.checked = keeps;
+}
+
+function selectedWords() {
+  const selected = getSelection();
+  return page.contains(selected.anchorNode) ? selected.toString().trim() : "";
+}
+
+function correct(button) {
+  rating = button;
+  const dialog = document.getElementById("correction");
+  const said = new URLSearchParams(button.value).get("a");
+  dialog.querySelector(".rated-question").textContent = said;
+  dialog.querySelector("textarea").value = selectedWords() || picked;
+  dialog.returnValue = "";
+  dialog.showModal();
+}
+
+async function rate(button, verdict, correction, nobody) {
+  let said;
+  try {
+    said = await server.rate(
+      JSON.stringify({ rated: button.value, verdict, correction, nobody }),
+    );
+  } catch (error) {
+    console.warn(error);
+    said = "Not kept: the server does not answer.";
+  }
+  if (said.startsWith("Kept"))
+    for (const other of button.closest(".rate").querySelectorAll("button"))
+      other.setAttribute("aria-pressed", other === button);
+  const status = document.querySelector("#status p");
+  if (status) status.textContent = said;
+}
+
+function corrected(dialog) {
+  const words = dialog.querySelector("textarea").value.trim();
+  const how = dialog.returnValue;
+  if (!["words", "nobody", "unknown"].includes(how)) return rating.focus();
+  rate(rating, "wrong", how === "words" ? words : "", how === "nobody");
+  rating.focus();
+}
+
 // --- Keys and clicks -----------------------------------------------------------------------
 
 document.addEventListener("click", (event) => {
@@ -145,10 +204,25 @@ document.addEventListener("click", (event) => {
   if (!button) return;
   if (button.matches("#chat .cite, .record .open, #masthead .open")) open(button, true);
   else if (button.matches("#chat .copy")) copy(button);
+  else if (button.matches("#chat .rate-right")) rate(button, "right", "", false);
+  else if (button.matches("#chat .rate-wrong")) correct(button);
   else if (button.matches(".record .close")) back();
   else if (button.matches("#keys-open")) document.getElementById("keys").showModal();
   else if (button.matches("#fresh")) question().focus();
 });
+
+document.addEventListener("pointerdown", () => (picked = selectedWords()), true);
+
+document.addEventListener("change", (event) => {
+  if (event.target.id === "keep-ratings") keepsRatings(event.target.checked);
+});
+
+// A dialog's "close" does not bubble.
+document.addEventListener(
+  "close",
+  (event) => event.target.id === "correction" && corrected(event.target),
+  true,
+);
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;

@@ -46,10 +46,11 @@ class Line:
 
 def parse(text: str) -> Sequence[Segment] | None:
     """The segments of a labelled transcript, or None where the lines carry no labels."""
+    front = rf"[ \t*\[(]*(?:{_TIME}[\])]?[ \t*|–—-]*)?"
     roles = {
-        role for role in _ROLES if len(re.findall(rf"(?mi)^[ \t*\[(]*{role}\b[^:\n]*:", text)) > 1
+        role for role in _ROLES if len(re.findall(rf"(?mi)^{front}{role}\b[^:\n]*:", text)) > 1
     }
-    lines = _lines(text, _FIELDS - roles)
+    lines = _without_title(_lines(text, _FIELDS - roles), text)
     names = Counter(line.name for line in lines if line.name)
     timed = sum(line.time is not None for line in lines)
     labelled = names.total()
@@ -68,6 +69,20 @@ def _lines(text: str, fields: Collection[str]) -> list[Line]:
             lines.append(_line(raw, offset, fields))
         offset += len(raw) + 1
     return lines
+
+
+def _without_title(lines: list[Line], text: str) -> list[Line]:
+    """The lines, the first without its label where that is a title's: "The mill: an answer".
+
+    It has no time where every label after it has one, and its name does not come again.
+    """
+    if not lines or not lines[0].name or lines[0].time is not None:
+        return lines
+    first, rest = lines[0], [line for line in lines[1:] if line.name]
+    if len(rest) < 2 or any(line.time is None or line.name == first.name for line in rest):
+        return lines
+    start = len(text) - len(text.lstrip())
+    return [Line(start, first.end, None, None), *lines[1:]]
 
 
 def _line(raw: str, offset: int, fields: Collection[str]) -> Line:

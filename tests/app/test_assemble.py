@@ -12,9 +12,10 @@ import pytest
 
 from app.answer import Policy
 from app.assemble import Library, build_seeds, index_transcripts, seeds_folder
+from app.feedback import Feedback, Rating
 from app.ledger import FILE, Ledger
 from app.settings import Settings
-from index.errors import IndexFolderError, OnRecordError
+from index.errors import IndexFolderError, OnRecordError, UsageError
 from tests.fakes import BagOfWords
 from tests.fixtures.shelf import Shelf
 from tests.fixtures.transcripts import MEETING
@@ -91,6 +92,24 @@ def test_an_index_keeps_its_model_when_it_is_brought_up_to_date(
     Library.open(settings)
     index_transcripts(settings_for(own.index / "new"), [own.transcripts])
     assert opened == ["bag-of-words", "bag-of-words", "all-MiniLM-L6-v2"]
+
+
+# --- Ratings ------------------------------------------------------------------------------------
+
+
+def test_a_rating_is_kept_with_the_quotes_that_it_is_of(own: Shelf, library: Library) -> None:
+    answer = library.ask(PAYS)
+    ids = tuple(quote.id for quote in answer.quotes)
+    kept = library.rate(Rating(PAYS, "right", quotes=ids))
+    assert Feedback(own.index).candidates() == [kept]
+    assert [quote["id"] for quote in kept.quotes] == list(ids)
+    assert kept.quotes[0]["text"] == answer.quotes[0].text
+
+
+def test_a_quote_that_was_never_handed_out_is_not_rated(own: Shelf, library: Library) -> None:
+    with pytest.raises(UsageError, match=r"^the quote q_0 is not on record here; ask"):
+        library.rate(Rating(PAYS, "right", quotes=("q_0",)))
+    assert Feedback(own.index).candidates() == []
 
 
 # --- A newer version ----------------------------------------------------------------------------

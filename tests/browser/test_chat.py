@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from app.answer import Answer, Quote, Source
+from app.feedback import Rating
 from index.errors import IndexFolderError
 from index.formats import read_transcript
 from index.transcript import Segment, Speaker, Transcript
@@ -89,6 +90,7 @@ class Library:
         )  # fmt: skip
         self.held = {made.id: made for made in (seed, town, attack, long)}
         self.asked: list[tuple[str, list[str]]] = []
+        self.rated: list[Rating] = []
 
     def ask(self, question: str, history: Sequence[str], /) -> Answer:
         self.asked.append((question, list(history)))
@@ -152,6 +154,11 @@ class Library:
 
     def examples(self, /) -> list[str]:
         return [HOW_LONG, BRIDGE]
+
+    def rate(self, rating: Rating, /) -> None:
+        if rating.question == BRIDGE and rating.verdict == "right":
+            raise IndexFolderError("The folder is read-only.")
+        self.rated.append(rating)
 
 
 @pytest.fixture(scope="module")
@@ -344,6 +351,71 @@ def test_a_failure_is_not_a_refusal(
     expect(message).not_to_contain_text("secret detail")
     assert "secret detail" in caplog.text
     expect(page.locator("#chat .refusal")).to_have_count(0)
+
+
+def test_ratings_are_kept_only_where_somebody_asks_for_it(
+    visit: Callable[..., playwright.Page], library: Library
+) -> None:
+    page = visit()
+    library.rated.clear()
+    box = page.get_by_label("Keep my ratings")
+    expect(box).to_be_hidden()
+    message = ask(page, HOW_LONG)
+    yes = message.locator(".rate-right")
+    expect(box).not_to_be_checked()
+    expect(yes).to_be_hidden()
+    box.check()
+    yes.click()
+    expect(page.locator("#status")).to_have_text("Kept on this machine. Thank you.")
+    expect(yes).to_have_attribute("aria-pressed", "true")
+    ids = message.locator("a.link").evaluate_all("all => all.map(a => a.href.split('/q/')[1])")
+    assert library.rated == [Rating(HOW_LONG, "right", "", False, tuple(ids), ())]
+    page.reload()
+    message = ask(page, HOW_LONG)
+    expect(message.get_by_role("button", name="Yes")).to_be_visible()
+    page.get_by_label("Keep my ratings").uncheck()
+    expect(message.get_by_role("button", name="Yes")).to_be_hidden()
+    assert len(library.rated) == 1
+
+
+def test_a_wrong_answer_is_corrected_with_words_from_the_transcript(
+    visit: Callable[..., playwright.Page], library: Library
+) -> None:
+    page = visit()
+    library.rated.clear()
+    message = ask(page, HOW_LONG)
+    page.get_by_label("Keep my ratings").check()
+    no = message.locator(".rate-wrong")  # its name says "kept" once it is
+    page.locator(".record mark.at-2").select_text()
+    no.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text(HOW_LONG)
+    expect(dialog.get_by_role("textbox")).to_have_value("more than two hours")
+    page.keyboard.press("Escape")
+    expect(no).to_be_focused()
+    assert library.rated == []
+    no.click()
+    dialog.get_by_role("textbox").fill(" over two hours ")
+    dialog.get_by_role("button", name="Keep these words").click()
+    expect(page.locator("#status")).to_have_text("Kept on this machine. Thank you.")
+    expect(no).to_be_focused()
+    expect(no).to_have_attribute("aria-pressed", "true")
+    no.click()
+    dialog.get_by_role("button", name="Nobody says it").click()
+    expect(page.locator("#status")).to_have_text("Kept on this machine. Thank you.")
+    expect(dialog).to_be_hidden()
+    page.wait_for_function("document.activeElement.matches('.rate-wrong')")
+    said = [(one.verdict, one.correction, one.nobody) for one in library.rated]
+    assert said == [("wrong", "over two hours", False), ("wrong", "", True)]
+
+
+def test_a_rating_that_cannot_be_kept_is_told(visit: Callable[..., playwright.Page]) -> None:
+    page = visit()
+    message = ask(page, BRIDGE)
+    page.get_by_label("Keep my ratings").check()
+    message.get_by_role("button", name="Yes").click()
+    expect(page.locator("#status")).to_have_text("Not kept: The folder is read-only.")
+    expect(message.get_by_role("button", name="Yes")).not_to_have_attribute("aria-pressed", "true")
 
 
 def test_an_empty_question_is_not_asked(

@@ -176,8 +176,20 @@ def test_names(name: str) -> None:
 @pytest.mark.parametrize(("one", "other"), [("Host", "Guest"), ("HOST", "GUEST 1")])
 def test_a_role_that_takes_turns_is_a_speaker(one: str, other: str) -> None:
     """ "Host: Ada" is metadata; a host who talks all along is somebody."""
-    text = f"{one}: Welcome.\n{other}: Thanks.\n{one}: How are you?\n{other}: Well.\n"
-    assert [speaker for speaker, *_ in said(text)] == [one, other, one, other]
+    turns = [f"{one}: Welcome.", f"{other}: Thanks.", f"{one}: How are you?", f"{other}: Well."]
+    for front in ("", "[00:00:0{}] ", "00:0{} - "):
+        text = "".join(f"{front.format(n)}{turn}\n" for n, turn in enumerate(turns))
+        assert [speaker for speaker, *_ in said(text)] == [one, other, one, other]
+
+
+def test_a_title_with_a_colon_is_no_label_where_every_label_has_a_time() -> None:
+    turns = "[00:01] Ada: Can it?\n[00:05] Ben: It can.\n"
+    made = parse(f"\nThe Old Mill: Can It Turn?\n\n{turns}", "t")
+    assert slices(made) == ["The Old Mill: Can It Turn?", "Can it?", "It can."]
+    assert [segment.kind for segment in made.segments] == ["heading", "speech", "speech"]
+    assert made.segments[0].speaker is None
+    assert said(f"Ada: The mill.\n{turns}")[0][0] == "Ada"
+    assert said(f"Cy: The mill.\n{turns}Dee: And so?\n")[0][0] == "Cy"
 
 
 @pytest.mark.parametrize(
