@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: setup chat test check browser bench clean
+.PHONY: setup chat test check browser gate bench clean
 
 setup: .venv/ready
 
@@ -33,6 +33,9 @@ check: .venv/ready-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+gate: .venv/ready
+	$(BIN)/onrecord eval gate
 
 bench: .venv/ready
 	$(BIN)/python -m eval.benchmark

@@ -1,6 +1,6 @@
 """How fast and how large: `make bench`. Ratios of one run, medians; nothing here is a test.
 
-python -m eval.benchmark [embed] [read] [answer] [start] [memory]      (none: all of them)
+python -m eval.benchmark [embed] [read] [answer] [harness] [start] [memory]   (none: all of them)
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from eval.questions import load
 
 if TYPE_CHECKING:
     from app.assemble import Library
+    from eval.questions import Question
 
 ROUNDS = 3
 TEXTS = 1240
@@ -30,6 +31,7 @@ def main() -> int:
         "embed": embed,
         "read": read,
         "answer": answer,
+        "harness": harness,
         "start": start,
         "memory": memory,
     }
@@ -150,6 +152,52 @@ def answer(folder: Path) -> None:
         f"an answer from a warm process, {len(times)} questions on the seed: "
         f"p50 {1000 * (percentile(times, 50) or 0):.0f} ms, "
         f"p95 {1000 * (percentile(times, 95) or 0):.0f} ms"
+    )
+
+
+def harness(folder: Path) -> None:
+    """What a run costs beside its answers: each question alone and in a run, in turn."""
+    from app.answer import Answerer
+    from eval.rows import write_rows
+    from eval.run import run
+    from eval.system import manifest_of, opened
+
+    questions = load("seed")
+    pairs: list[tuple[float, float]] = []
+    with opened(None) as index:
+        parts = index.parts
+        answerer = Answerer(parts.folder, parts.retriever, parts.reader, index.settings.policy)
+        manifest = manifest_of(index, "seed", "all", questions, 1)
+
+        def alone(question: Question) -> float:
+            began = time.perf_counter()
+            answerer.ask(question.question)
+            return time.perf_counter() - began
+
+        def in_a_run(question: Question) -> float:
+            began = time.perf_counter()
+            list(write_rows(run([question], index), folder / "run.jsonl", manifest))
+            return time.perf_counter() - began
+
+        for question in questions[:20]:
+            alone(question)
+        for n, question in enumerate(questions):
+            if n % 2:
+                pairs.append((alone(question), in_a_run(question)))
+            else:
+                second = in_a_run(question)
+                pairs.append((alone(question), second))
+    extra = median(with_run / without for without, with_run in pairs) - 1
+    seconds = {}
+    for workers in (1, 2):
+        with opened(None, workers=workers) as index:
+            began = time.perf_counter()
+            list(run(questions, index, workers))
+            seconds[workers] = (time.perf_counter() - began) / len(questions)
+    print(
+        f"evaluation: in a run a question takes {100 * extra:+.1f} % of its time alone (median of "
+        f"{len(pairs)} pairs); 1,000 questions would take {1000 * seconds[1]:.0f} s, with two "
+        f"workers {1000 * seconds[2]:.0f} s"
     )
 
 

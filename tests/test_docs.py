@@ -14,29 +14,43 @@ from app.cli import _parser
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+EVAL_README = (ROOT / "eval" / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
-def commands() -> dict[str, argparse.ArgumentParser]:
-    """Every sub-command of `onrecord` with its parser."""
-    (subparsers,) = (
-        action for action in _parser()._actions if isinstance(action, argparse._SubParsersAction)
-    )
-    return dict(subparsers.choices)
+def commands(parser: argparse.ArgumentParser, name: str = "") -> dict[str, argparse.ArgumentParser]:
+    """Every sub-command of a parser with its own, those of sub-commands too: "eval run"."""
+    found = {}
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for word, its in action.choices.items():
+                whole = f"{name} {word}".strip()
+                found |= {whole: its} | commands(its, whole)
+    return found
+
+
+COMMANDS = commands(_parser())
 
 
 def test_the_contracts_commands_are_there() -> None:
-    assert set(commands()) == {"index", "ask", "check", "serve", "eval"}
+    assert {name for name in COMMANDS if " " not in name} == {
+        "index",
+        "ask",
+        "check",
+        "serve",
+        "eval",
+    }
 
 
-@pytest.mark.parametrize("name", ["index", "ask", "check", "serve", "eval"])
-def test_every_command_stands_in_the_readme(name: str) -> None:
-    assert f"`onrecord {name}" in README
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_stands_in_its_readme(name: str) -> None:
+    document = EVAL_README if " " in name else README
+    assert re.search(rf"^onrecord {name}\b|`onrecord {name}\b", document, re.MULTILINE)
 
 
 def test_every_option_stands_in_the_readme_or_eval_readme() -> None:
-    documents = README + (ROOT / "eval" / "README.md").read_text(encoding="utf-8")
-    for name, parser in commands().items():
+    documents = README + EVAL_README
+    for name, parser in COMMANDS.items():
         for action in parser._actions:
             for option in action.option_strings:
                 if option not in ("-h", "--help"):
