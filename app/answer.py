@@ -145,7 +145,7 @@ class Answerer:
         """
         began = time.perf_counter()
         question = checked(question)
-        name = self._speaker(speaker) if speaker is not None else None
+        name = None if speaker is None else speaker_named(speaker, self._speakers)
         if transcript is not None:
             self._known(transcript)
         resolved = resolve(question, [_whole(turn) for turn in history], self._speakers)
@@ -184,7 +184,9 @@ class Answerer:
         for score, transcript_id, start, end in places:
             if len(found) == enough:
                 break
-            quote = self._quote(self._folder.transcript(transcript_id), start, end, -score)
+            quote = quote_of(
+                self._folder, self._folder.transcript(transcript_id), start, end, -score
+            )
             if speaker and (quote.speaker is None or quote.speaker.name != speaker):
                 continue
             others = kept[transcript_id]
@@ -193,52 +195,11 @@ class Answerer:
                 found.append(quote)
         return found
 
-    def _quote(self, transcript: Transcript, start: int, end: int, score: float) -> Quote:
-        """The span [start, end) of a transcript, shown in its whole sentence or sentences.
-
-        A span in the label of a turn ("Who said so?") is shown with the turn's first sentence,
-        and is that speaker's.
-        """
-        sentences = self._folder.sentences(transcript.id, start, end)
-        if not sentences:
-            turn = transcript.segment_after(end)
-            # Between a label and its own words there may be a time, but no other name.
-            if turn and not any(map(str.isalpha, transcript.text[end : turn.start])):
-                sentences = self._folder.sentences(transcript.id, turn.start, turn.end)[:1]
-        shown = start, end
-        segment = transcript.segment_at(start)
-        if sentences:
-            shown = min(start, sentences[0][0]), max(end, sentences[-1][1])
-            segment = segment or transcript.segment_at(sentences[0][0])
-        text = transcript.text
-        return Quote(
-            source=Source(transcript.id, transcript.title, transcript.sha256, transcript.date),
-            start=shown[0],
-            end=shown[1],
-            text=text[shown[0] : shown[1]],
-            answer_start=start,
-            answer_end=end,
-            speaker=segment.speaker if segment else None,
-            said_at=segment.at if segment else None,
-            prefix=text[max(0, shown[0] - CONTEXT) : shown[0]],
-            suffix=text[shown[1] : shown[1] + CONTEXT],
-            score=score,
-        )
-
     def _shown(self, question: str, found: Sequence[Quote], most: int | None) -> tuple[Quote, ...]:
         several = asks_for_several(question)
         margin = self._policy.further_list if several else self._policy.further
         near = [quote for quote in found if quote.score >= found[0].score - margin]
         return tuple(near[: most or self._policy.quotes])
-
-    def _speaker(self, name: str) -> str:
-        """The speaker whom a name means, by whole name or last name."""
-        wanted = name.strip().casefold()
-        for speaker in self._speakers:
-            if wanted in (speaker.casefold(), speaker.casefold().split()[-1]):
-                return speaker
-        known = ", ".join(self._speakers[:12]) or "nobody by name"
-        raise UsageError(f"no speaker {name!r} in the index; it knows {known}.")
 
     def _known(self, transcript: str) -> None:
         try:
@@ -248,6 +209,49 @@ class Answerer:
             raise UsageError(
                 f"no transcript {transcript!r} in the index; it has {known}."
             ) from None
+
+
+def quote_of(folder: Folder, transcript: Transcript, start: int, end: int, score: float) -> Quote:
+    """The span [start, end) of a transcript, shown in its whole sentence or sentences.
+
+    A span in the label of a turn ("Who said so?") is shown with the turn's first sentence,
+    and is that speaker's.
+    """
+    sentences = folder.sentences(transcript.id, start, end)
+    if not sentences:
+        turn = transcript.segment_after(end)
+        # Between a label and its own words there may be a time, but no other name.
+        if turn and not any(map(str.isalpha, transcript.text[end : turn.start])):
+            sentences = folder.sentences(transcript.id, turn.start, turn.end)[:1]
+    shown = start, end
+    segment = transcript.segment_at(start)
+    if sentences:
+        shown = min(start, sentences[0][0]), max(end, sentences[-1][1])
+        segment = segment or transcript.segment_at(sentences[0][0])
+    text = transcript.text
+    return Quote(
+        source=Source(transcript.id, transcript.title, transcript.sha256, transcript.date),
+        start=shown[0],
+        end=shown[1],
+        text=text[shown[0] : shown[1]],
+        answer_start=start,
+        answer_end=end,
+        speaker=segment.speaker if segment else None,
+        said_at=segment.at if segment else None,
+        prefix=text[max(0, shown[0] - CONTEXT) : shown[0]],
+        suffix=text[shown[1] : shown[1] + CONTEXT],
+        score=score,
+    )
+
+
+def speaker_named(name: str, speakers: Sequence[str]) -> str:
+    """The speaker whom a name means, by whole name or last name. Raises UsageError for nobody."""
+    wanted = name.strip().casefold()
+    for speaker in speakers:
+        if wanted in (speaker.casefold(), speaker.casefold().split()[-1]):
+            return speaker
+    known = ", ".join(speakers[:12]) or "nobody by name"
+    raise UsageError(f"no speaker {name!r} in the index; it knows {known}.")
 
 
 def passage_of(folder: Folder, hit: Hit, speaker: str | None = None) -> Passage:
@@ -265,17 +269,17 @@ def passage_of(folder: Folder, hit: Hit, speaker: str | None = None) -> Passage:
     return Passage(text, tuple(sentences), hit.likeness)
 
 
-def checked(question: str) -> str:
-    """The question without white space around it; UsageError where there is nothing to ask."""
-    question = question.strip()
-    if not any(map(str.isalnum, question)):
-        raise UsageError("the question is empty; ask something in words.")
-    question = _whole(question)
-    if len(question) > MAX_QUESTION:
+def checked(text: str, what: str = "question") -> str:
+    """The text without white space around it; UsageError where it says nothing, or too much."""
+    text = text.strip()
+    if not any(map(str.isalnum, text)):
+        raise UsageError(f"the {what} is empty; ask something in words.")
+    text = _whole(text)
+    if len(text) > MAX_QUESTION:
         raise UsageError(
-            f"the question has {len(question):,} characters; ask in at most {MAX_QUESTION:,}."
+            f"the {what} has {len(text):,} characters; ask in at most {MAX_QUESTION:,}."
         )
-    return question
+    return text
 
 
 def _whole(text: str) -> str:

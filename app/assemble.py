@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from app.answer import Answer, Answerer
+from app.answer import Answer, Answerer, Quote
 from app.examples import examples
 from app.feedback import Candidate, Feedback, Rating
 from app.ledger import Handed, Ledger
 from app.reader import Reader
 from app.reader.evidence import EvidenceReader
 from app.settings import Settings
+from app.verify import Verified, Verifier
 from index.build import Progress, Report, build
 from index.embed import DEFAULT_MODEL, Embedder, open_embedder
 from index.errors import IndexFolderError, UsageError
@@ -93,14 +94,18 @@ class Library:
         answer = answerer.ask(
             question, history, transcript=transcript, speaker=speaker, quotes=quotes
         )
-        shown = [*answer.quotes, *answer.nearest]
-        if self._ledger is not None and shown:
-            sources = {quote.source.id: folder.transcript(quote.source.id) for quote in shown}
-            try:
-                self._ledger.record(shown, sources)
-            except IndexFolderError as error:
-                log.warning("%s", error)
+        self._record([*answer.quotes, *answer.nearest], folder)
         return answer
+
+    def verify(self, claim: str, *, speaker: str | None = None) -> Verified:
+        """See `Verifier.verify`."""
+        with self._lock:
+            self._take_up()
+            verifier = Verifier(self._parts.folder, self._parts.retriever)
+            folder = self._parts.folder
+        found = verifier.verify(claim, speaker=speaker)
+        self._record(found.quotes, folder)
+        return found
 
     def transcripts(self) -> list[Summary]:
         """What is in the index, by title."""
@@ -112,12 +117,7 @@ class Library:
 
     def quote(self, quote_id: str) -> Handed | None:
         """A quote that was handed out from this index, by its id; None if it never was."""
-        found = Ledger(self._settings.index).find(quote_id)
-        if found is None:
-            return None
-        quote, text = found
-        hashes = {summary.sha256 for summary in self.transcripts()}
-        return Handed(quote, text, unchanged=quote["transcript"]["sha256"] in hashes)
+        return Ledger(self._settings.index).handed(quote_id, self._current()[1])
 
     def rate(self, rating: Rating) -> Candidate:
         """Keep what somebody says of an answer from this index, for evaluation.
@@ -142,16 +142,28 @@ class Library:
             self._examples = (folder, examples(folder, answerer))
         return self._examples[1]
 
+    def _record(self, quotes: Sequence[Quote], folder: Folder) -> None:
+        if self._ledger is not None and quotes:
+            sources = {quote.source.id: folder.transcript(quote.source.id) for quote in quotes}
+            try:
+                self._ledger.record(quotes, sources)
+            except IndexFolderError as error:
+                log.warning("%s", error)
+
     def _current(self) -> tuple[Answerer, Folder]:
         with self._lock:
-            stamp = self._now()
-            if stamp != self._stamp:
-                # Where the new version does not fit, every question says so: the old one's
-                # answers would no longer be those of the index.
-                self._parts = open_parts(self._settings, self._parts)
-                self._stamp = stamp
-                self._answerer = self._assembled()
+            self._take_up()
             return self._answerer, self._parts.folder
+
+    def _take_up(self) -> None:
+        """Open the index's newest version, if it is not the one that is open."""
+        stamp = self._now()
+        if stamp != self._stamp:
+            # Where the new version does not fit, every question says so: the old one's
+            # answers would no longer be those of the index.
+            self._parts = open_parts(self._settings, self._parts)
+            self._stamp = stamp
+            self._answerer = self._assembled()
 
     def _now(self) -> tuple[int, int]:
         try:

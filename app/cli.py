@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from app.cite import FORMS, cite
 from index import __version__
 from index.errors import OnRecordError, UsageError
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from app.answer import Answer, Quote
     from app.assemble import Library
     from app.settings import Settings
+    from app.verify import Edit
     from index.build import Progress
 
 DESCRIPTION = "Ask transcripts; get the exact words back, with who said them and where."
@@ -90,6 +92,18 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--batch", metavar="FILE.jsonl",
                          help="questions (id, question[, history, transcript, speaker]), one JSON "
                          "object a line, - for standard input; answers the same way")  # fmt: skip
+
+    command = _command(commands, "verify", _verify, "tell whether words stand in the record")
+    command.add_argument("claim", metavar="CLAIM", help="the words, as they are said to have been")
+    command.add_argument("--json", action="store_true", help="print the verdict as JSON")
+    command.add_argument("--speaker", metavar="NAME", help="who is said to have said them")
+
+    command = _command(commands, "cite", _cite, "print a quote with its source, to put on a page")
+    command.add_argument(
+        "quote", metavar="QUOTE_ID", help="its id, q_..., as `onrecord ask` gave it"
+    )
+    command.add_argument("--as", dest="form", choices=FORMS, default="text",
+                         help="the form (default: %(default)s)")  # fmt: skip
 
     _command(commands, "check", _check, "prove every stored offset and hash again")
 
@@ -350,6 +364,60 @@ def _history(request: dict[str, Any], number: int) -> list[str]:
     if len(known) < len(texts):
         raise UsageError(f"line {number}: 'history' is not a list of questions.")
     return known
+
+
+# --- verify, cite ------------------------------------------------------------------------
+
+VERDICTS = {
+    "exact": "Exact: these words stand in the record.",
+    "altered": "Altered: the record has other words.",
+    "other_speaker": "Said by someone else: the words stand in the record, but not as theirs.",
+    "not_found": "Not found: nobody says that on the record.",
+}
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from app.answer import checked
+    from app.verify import verified_object
+
+    checked(options.claim, "claim")  # before the index is opened: it may have to be made first
+    found = _library(options).verify(options.claim, speaker=options.speaker)
+    if options.json:
+        print(_line(verified_object(found)))
+        return 0
+    print(VERDICTS[found.verdict])
+    if found.verdict == "altered":
+        print(f"\n    {_differences(found.diff)}")
+    for number, quote in enumerate(found.quotes, 1):
+        print(f"\n[{number}] {_marked(quote) if sys.stdout.isatty() else quote.text}")
+        print(f"    {_cited(quote)}")
+    return 0
+
+
+def _differences(diff: Sequence[Edit]) -> str:
+    """The claim turned into the record: [-claimed-] {+recorded+}."""
+    words = []
+    for kind, claimed, recorded in diff:
+        if kind == "equal":
+            words.append(recorded)
+            continue
+        words += [f"[-{claimed}-]"] * bool(claimed) + [f"{{+{recorded}+}}"] * bool(recorded)
+    return " ".join(words)
+
+
+def _cite(options: argparse.Namespace) -> int:
+    from app.ledger import Ledger
+    from index.folder import Folder
+
+    settings = settings_of(options)
+    found = Ledger(settings.index).handed(options.quote, Folder.open(settings.index))
+    if found is None:
+        raise UsageError(
+            f"{settings.index} never handed out a quote {options.quote}; ids come with the quotes "
+            "of `onrecord ask`."
+        )
+    print(cite(found, options.form, settings.url), end="")
+    return 0
 
 
 # --- check -------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from typing import Any
 
 from app.answer import Quote, quote_id, quote_object
 from index.errors import IndexFolderError
+from index.folder import Folder
 from index.transcript import Transcript, text_sha256
 
 FILE = "quotes.sqlite"
@@ -80,6 +81,15 @@ class Ledger:
         sql = "SELECT quote, text FROM quotes JOIN versions USING (sha256) WHERE id = ?"
         rows = self._rows(sql, wanted)
         return next(((json.loads(quote), text) for quote, text in rows), None)
+
+    def handed(self, wanted: str, folder: Folder) -> Handed | None:
+        """A quote as it was handed out, and whether it still stands in the index; None if never."""
+        found = self.find(wanted)
+        if found is None:
+            return None
+        quote, text = found
+        hashes = {summary.sha256 for summary in folder.summaries()}
+        return Handed(quote, text, unchanged=quote["transcript"]["sha256"] in hashes)
 
     def prove(self) -> Iterator[str]:
         """Every quote that does not stand verbatim in the version it was cited from."""

@@ -6,6 +6,7 @@ Each setting is read from the environment as ONRECORD_<NAME>; a command's own op
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any, Self
 
 from app.answer import Policy
 from index.errors import UsageError
+
+HERE = "http://127.0.0.1:7860"  # where `onrecord serve` is by itself
 
 
 def _default_index() -> Path:
@@ -32,7 +35,8 @@ class Settings:
     """What On Record runs with.
 
     `model` is a sentence-transformers model's name or path; None means the one the index was
-    made with (all-MiniLM-L6-v2 for a new one). `explicit` says the index was named with
+    made with (all-MiniLM-L6-v2 for a new one). `url` is where people reach the page: links in
+    citations begin with it. `explicit` says the index was named with
     --index: only an index that was not may be made from the seeds on first use.
     """
 
@@ -41,6 +45,7 @@ class Settings:
     model: str | None = None
     threads: int = 2
     policy: Policy = field(default_factory=Policy)
+    url: str = HERE
     explicit: bool = False
 
     @classmethod
@@ -74,6 +79,7 @@ class Settings:
                 quotes=read("QUOTES", _positive, policy.quotes, "a whole number from 1"),
                 threshold=read("THRESHOLD", _share, policy.threshold, "a number from 0 to 1"),
             ),
+            url=read("URL", _url, HERE, "an address that begins with http:// or https://"),
             explicit=index is not None,
         )
 
@@ -83,6 +89,12 @@ def _positive(value: str) -> int:
     if number < 1:
         raise ValueError(value)
     return number
+
+
+def _url(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s<>\"]+", value):
+        raise ValueError(value)
+    return value
 
 
 def _share(value: str) -> float:

@@ -272,6 +272,19 @@ class Folder:
         )
         return [row[0] for row in rows]
 
+    def transcripts_with(self, words: Sequence[str]) -> list[str]:
+        """The ids of the transcripts that hold every one of the words, or forms of them."""
+        found = [row[0] for row in self.execute("SELECT id FROM transcripts ORDER BY id")]
+        for word in words:
+            rows = self.execute(
+                "SELECT DISTINCT transcript_id FROM chunks "
+                "WHERE n IN (SELECT rowid FROM words WHERE words MATCH ?)",
+                (f'"{word}"',),
+            )
+            having = {row[0] for row in rows}
+            found = [name for name in found if name in having]
+        return found
+
     def all_chunks(self) -> list[Chunk]:
         """Every chunk, in the order of the vectors."""
         rows = self.execute("SELECT transcript_id, start, end FROM chunks ORDER BY n")

@@ -48,7 +48,7 @@ def folders_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
         patch.setenv("XDG_CACHE_HOME", str(home / "cache"))
         cache = os.environ.get("ONRECORD_CACHE") or str(home / "cache" / "onrecord")
         patch.setenv("ONRECORD_CACHE", cache)
-        for name in ("INDEX", "MODEL", "THREADS", "PASSAGES", "QUOTES", "THRESHOLD"):
+        for name in ("INDEX", "MODEL", "THREADS", "PASSAGES", "QUOTES", "THRESHOLD", "URL"):
             patch.delenv(f"ONRECORD_{name}", raising=False)
         yield home
 

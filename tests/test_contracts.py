@@ -1,4 +1,4 @@
-"""The contracts that others rely on, with the real model over the transcript that ships.
+"""The contracts that others rely on, with the real model over the transcripts that ship.
 
 No plain answer is asserted beyond what any good reader finds.
 """
@@ -20,7 +20,7 @@ from app.assemble import seeds_folder
 from app.cli import main
 from index.transcript import text_sha256
 
-SEED = (seeds_folder() / "trump-putin-call.txt").read_text(encoding="utf-8")
+SEEDS = {file.stem: file.read_text(encoding="utf-8") for file in seeds_folder().glob("*.txt")}
 BASES = {"label", "cue", "narration", "filename"}
 
 Ask = Callable[..., dict[str, Any]]
@@ -74,7 +74,7 @@ def optional_time(value: Any) -> None:
 
 
 def is_answer(found: Any, **more: Any) -> None:
-    """An object of `ask --json`, down to its last key, over the seed."""
+    """An object of `ask --json`, down to its last key, over the seeds."""
     exactly(
         found,
         **more,
@@ -117,12 +117,13 @@ def is_quote(quote: Any) -> None:
         url=str,
     )
     start, end, answer = quote["start"], quote["end"], quote["answer"]
+    text = SEEDS[quote["transcript"]["id"]]
     assert start <= answer["start"] < answer["end"] <= end
-    assert quote["text"] == SEED[start:end]
-    assert answer["text"] == SEED[answer["start"] : answer["end"]]
-    assert quote["prefix"] == SEED[max(0, start - 32) : start]
-    assert quote["suffix"] == SEED[end : end + 32]
-    assert quote["transcript"]["sha256"] == text_sha256(SEED)
+    assert quote["text"] == text[start:end]
+    assert answer["text"] == text[answer["start"] : answer["end"]]
+    assert quote["prefix"] == text[max(0, start - 32) : start]
+    assert quote["suffix"] == text[end : end + 32]
+    assert quote["transcript"]["sha256"] == text_sha256(text)
     assert re.fullmatch("q_[0-9a-f]{16}", quote["id"])
     assert quote["url"] == f"/q/{quote['id']}"
 
@@ -194,6 +195,57 @@ def test_a_speakers_words_are_all_that_is_given(ask: Ask) -> None:
 def test_the_same_question_gives_the_same_quotes(ask: Ask) -> None:
     first, second = ask("Why was Amnesty banned?"), ask("Why was Amnesty banned?")
     assert first["quotes"] == second["quotes"]
+
+
+# --- verify --json, cite --------------------------------------------------------------------------
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(
+    ("claim", "speaker", "verdict"),
+    [
+        ("no one will be pulling our troops out of our own territory.", None, "exact"),
+        ("No one will be pulling our troops out of our own territory", "Zelenskyy", "exact"),
+        ("No one will be pulling our troops out of our own territory", "Putin", "other_speaker"),
+        ("No one will be pulling your troops out of our own territory", None, "altered"),
+        ("The moon landing was a great success for all of us", None, "not_found"),
+    ],
+)
+def test_a_claim_is_verified(
+    seed_index: Path,
+    capsys: pytest.CaptureFixture[str],
+    claim: str,
+    speaker: str | None,
+    verdict: str,
+) -> None:
+    words = ["--speaker", speaker] if speaker else []
+    assert main(["verify", claim, "--json", "--index", str(seed_index), *words]) == 0
+    out, err = capsys.readouterr()
+    assert (out.count("\n"), err) == (1, "")
+    found = json.loads(out)
+    exactly(found, claim=str, verdict=str, quotes=list, diff=list)
+    assert (found["claim"], found["verdict"]) == (claim, verdict)
+    for n, quote in enumerate(found["quotes"], 1):
+        is_quote(quote)
+        assert quote["n"] == n
+    assert bool(found["quotes"]) is bool(found["diff"]) is (verdict != "not_found")
+    for kind, claimed, recorded in found["diff"]:
+        assert kind in {"equal", "insert", "delete", "replace"}
+        assert claimed in claim
+        assert recorded in found["quotes"][0]["text"]
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("form", ["markdown", "wikitext", "html", "json", "text"])
+def test_a_quote_that_was_handed_out_is_cited(
+    ask: Ask, seed_index: Path, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    found = ask("Why was Amnesty banned?")
+    quote = (found["quotes"] or found["nearest"])[0]
+    assert main(["cite", quote["id"], "--as", form, "--index", str(seed_index)]) == 0
+    out, err = capsys.readouterr()
+    assert set(re.findall("q_[0-9a-f]{16}", out)) == {quote["id"]}
+    assert err == ""
 
 
 # --- ask --batch ----------------------------------------------------------------------------------

@@ -36,6 +36,8 @@ def test_the_contracts_commands_are_there() -> None:
     assert {name for name in COMMANDS if " " not in name} == {
         "index",
         "ask",
+        "verify",
+        "cite",
         "check",
         "serve",
         "eval",

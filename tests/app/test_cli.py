@@ -194,6 +194,78 @@ def test_a_bad_setting_is_wrong_usage(
     assert told == "ONRECORD_THRESHOLD is 'half'; it takes a number from 0 to 1."
 
 
+# --- verify, cite ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ([COUNTY], "Exact: these words stand in the record."),
+        (
+            [COUNTY, "--speaker", "Okafor"],
+            "Said by someone else: the words stand in the record, but not as theirs.",
+        ),
+        (["Zebras sing."], "Not found: nobody says that on the record."),
+        (
+            ["The county paid for the lighthouse, because the harbour belongs to it"],
+            "Altered: the record has other words.\n\n    The county [-paid-] {+pays+} for the "
+            "lighthouse, because the harbour belongs to it",
+        ),
+    ],
+)
+def test_a_verdict_is_told_with_its_quotes(
+    index: Path, capsys: Captured, words: list[str], told: str
+) -> None:
+    assert run("verify", *words, "--index", index) == 0
+    out, err = capsys.readouterr()
+    found = "" if told.startswith("Not") else f"\n\n[1] {COUNTY}\n    Ben Lindqvist · 0:01:02 · "
+    assert out.startswith(f"{told}{found}")
+    assert err == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["verify", " "], "the claim is empty; ask something in words."),
+        (["verify", "x" * 20_000], "the claim has 20,000 characters; ask in at most 2,000."),
+    ],
+)
+def test_a_claim_must_be_words(index: Path, capsys: Captured, words: list[str], told: str) -> None:
+    assert run(*words, "--index", index) == 2
+    assert sentence(capsys.readouterr().err) == told
+
+
+def test_a_quote_is_cited_by_its_id(
+    index: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("ask", PAYS, "--json", "--index", index)
+    quote = json.loads(capsys.readouterr().out)["quotes"][0]
+    monkeypatch.setenv("ONRECORD_URL", "https://wiki.example/qa/")
+    assert run("cite", quote["id"], "--index", index, "--as", "text") == 0
+    out, err = capsys.readouterr()
+    assert out.startswith(f"“{quote['text']}” (")
+    assert out.endswith(f", https://wiki.example/qa/q/{quote['id']})\n")
+    assert err == ""
+
+
+def test_an_id_that_was_never_handed_out_cannot_be_cited(index: Path, capsys: Captured) -> None:
+    for unknown in ("q_0123456789abcdef", "../etc/passwd", ""):
+        assert run("cite", unknown, "--index", index) == 2
+        told = sentence(capsys.readouterr().err)
+        assert told.startswith(f"{index} never handed out a quote {unknown}; ids come with")
+
+
+def test_an_address_that_is_none_is_wrong_usage(
+    index: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONRECORD_URL", "javascript:alert(1)")
+    assert run("cite", "q_0", "--index", index) == 2
+    assert sentence(capsys.readouterr().err) == (
+        "ONRECORD_URL is 'javascript:alert(1)'; it takes an address that begins with http:// or "
+        "https://."
+    )
+
+
 # --- Which index ----------------------------------------------------------------------------------
 
 

@@ -1,0 +1,154 @@
+"""A quote on a page: it shows the words as they are, and leads back to the same quote."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from app.answer import quote_id
+from app.cite import CHANGED, FORMS, cite
+from app.ledger import Handed
+from index.transcript import text_sha256
+
+BASE = "https://wiki.example/qa/"
+ID = re.compile(r"q_[0-9a-f]{16}")
+ATTACKS = [
+    "He said <b>no</b> & left.",
+    "</nowiki></blockquote><script>alert(1)</script>",
+    "**bold** _it_ `code` [x](javascript:alert(1)) ![y](z) ~~no~~ | a | $x$",
+    "1. one\n2) two\n- three\n+ four\n# five\n> six\n=== seven",
+    "[[Link]] {{template}} '''bold''' ~~~~ &lt;b&gt; __TOC__",
+    "quotes \"double\" and 'single' and “curly”",
+]
+
+
+def handed(text: str, *, speaker: str | None = "Ada Okafor", unchanged: bool = True) -> Handed:
+    """A quote of a whole text, its second half answering."""
+    middle = len(text) // 2
+    identity = quote_id(text_sha256(text), 0, len(text), middle, len(text))
+    quote = {
+        "id": identity,
+        "transcript": {"id": "t", "title": "Town *hall*", "sha256": text_sha256(text),
+                       "date": "2024-03-12"},
+        "start": 0,
+        "end": len(text),
+        "text": text,
+        "answer": {"start": middle, "end": len(text), "text": text[middle:]},
+        "speaker": {"name": speaker, "basis": "label"} if speaker else None,
+        "said_at": [3812.5, 3815.0],
+        "prefix": "",
+        "suffix": "",
+        "url": f"/q/{identity}",
+    }  # fmt: skip
+    return Handed(quote, text, unchanged)
+
+
+class Page(HTMLParser):
+    """The elements of a page, and the text of its quotation."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[str] = []
+        self.links: list[str] = []
+        self.quoted = ""
+        self._within = False
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append(tag)
+        self.links += [value or "" for name, value in attrs if name in ("href", "cite", "src")]
+        self._within |= tag == "blockquote"
+
+    def handle_endtag(self, tag: str) -> None:
+        self._within &= tag != "blockquote"
+
+    def handle_data(self, data: str) -> None:
+        if self._within:
+            self.quoted += data
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("text", ATTACKS)
+def test_every_form_leads_back_to_the_same_quote(form: str, text: str) -> None:
+    given = handed(text)
+    made = cite(given, form, BASE)
+    assert set(ID.findall(made)) == {given.quote["id"]}
+    assert f"{BASE}q/{given.quote['id']}" in made
+    assert made.endswith("\n")
+
+
+@pytest.mark.parametrize("text", ATTACKS)
+def test_html_holds_the_words_and_nothing_of_theirs_acts(text: str) -> None:
+    page = Page(cite(handed(text), "html", BASE))
+    assert page.quoted == text
+    assert page.elements == ["figure", "blockquote", "p", "mark", "figcaption", "a"]
+    assert {link.startswith(BASE) for link in page.links} == {True}
+
+
+@pytest.mark.parametrize("text", ATTACKS)
+def test_markdown_shows_the_words_as_they_are(text: str) -> None:
+    given = handed(text)
+    page = Page(
+        MarkdownIt("commonmark").enable("strikethrough").render(cite(given, "markdown", BASE))
+    )
+    assert set(page.elements) == {"blockquote", "p", "a"}
+    shown, _, cited = page.quoted.strip().rpartition("— ")
+    assert shown.split() == text.split()
+    assert cited.startswith("Ada Okafor, Town *hall*, 2024-03-12, 1:03:32, characters 0-")
+    assert page.links == [f"{BASE}q/{given.quote['id']}"]
+
+
+@given(st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=2))
+def test_any_line_survives_markdown(text: str) -> None:
+    page = Page(MarkdownIt("commonmark").render(cite(handed(text), "markdown", BASE)))
+    assert page.quoted.strip().rpartition("— ")[0].split() == text.split()
+
+
+@pytest.mark.parametrize("text", ATTACKS)
+def test_wikitext_keeps_the_words_from_the_wiki(text: str) -> None:
+    made = cite(handed(text), "wikitext", BASE)
+    within = re.fullmatch(
+        r"<blockquote>\n<nowiki>(.*)</nowiki>\n</blockquote>\n: — <nowiki>(.*)</nowiki>, \[.*\]\n",
+        made,
+        re.DOTALL,
+    )
+    assert within is not None
+    assert html.unescape(within[1]) == text
+    assert "<" not in within[1] + within[2]
+
+
+def test_json_is_a_quotation_with_selectors() -> None:
+    given = handed("We can wait.")
+    made = json.loads(cite(given, "json", BASE))
+    assert made["@type"] == "Quotation"
+    assert made["@id"] == f"{BASE}q/{given.quote['id']}"
+    assert made["text"] == "We can wait."
+    assert made["spokenByCharacter"] == {"@type": "Person", "name": "Ada Okafor"}
+    assert made["target"]["selector"] == [
+        {"type": "TextQuoteSelector", "exact": "We can wait.", "prefix": "", "suffix": ""},
+        {"type": "TextPositionSelector", "start": 0, "end": 12},
+    ]
+    selector = made["target"]["selector"][1]
+    assert given.text[selector["start"] : selector["end"]] == made["text"]
+
+
+def test_text_reads_as_a_citation() -> None:
+    given = handed("We can wait.", speaker=None)
+    assert cite(given, "text", BASE) == (
+        "“We can wait.” (Town *hall*, 2024-03-12, 1:03:32, characters 0-12, "
+        f"{BASE}q/{given.quote['id']})\n"
+    )
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_transcript_that_changed_is_told(form: str) -> None:
+    assert CHANGED in cite(handed("We can wait.", unchanged=False), form, BASE)
+    assert CHANGED not in cite(handed("We can wait."), form, BASE)
