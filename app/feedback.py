@@ -85,11 +85,12 @@ class Feedback:
                 f"the correction has {len(correction):,} characters; give at most {LONGEST:,}: "
                 "the shortest words that answer."
             )
-        said = [rating.question, rating.verdict, correction, rating.nobody, *rating.quotes]
+        question = checked(rating.question)
+        said = [question, rating.verdict, correction, rating.nobody, *rating.quotes]
         candidate = Candidate(
             id="c_" + hashlib.sha256(json.dumps(said).encode()).hexdigest()[:12],
             at=datetime.now(UTC).isoformat(timespec="seconds"),
-            question=checked(rating.question),
+            question=question,
             verdict=rating.verdict,
             correction=correction,
             nobody=rating.nobody,
@@ -106,8 +107,11 @@ class Feedback:
                         f"{self._file} holds {MOST:,} ratings, which is all it takes; move it away "
                         "once they are looked through."
                     )
+                line = json.dumps({"format": FORMAT, **asdict(candidate)}) + "\n"
+                # An editor may have left the last line without its end.
+                whole = not kept or self._file.read_bytes().endswith(b"\n")
                 with self._file.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps({"format": FORMAT, **asdict(candidate)}) + "\n")
+                    file.write(line if whole else f"\n{line}")
         except (OSError, Timeout) as error:
             raise IndexFolderError(
                 f"{self._file}: the rating could not be kept ({error}). Make the folder writable."
@@ -130,7 +134,7 @@ class Feedback:
             if fields.pop("format") != FORMAT:
                 raise ValueError("it is of another version")
             return Candidate(**fields)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise IndexFolderError(
                 f"{self._file}, line {number}: this is no rating ({error}); take the line out."
             ) from error

@@ -7,6 +7,7 @@ interval leaves out 0 is called better or worse.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -174,7 +175,10 @@ def parse_floor(text: str) -> tuple[str, float]:
     if key not in BY_KEY:
         raise UsageError(f'there is no figure "{key}"; there are {", ".join(BY_KEY)}.')
     try:
-        return key, float(number)
+        floor = float(number)
+        if not math.isfinite(floor):
+            raise ValueError(number)
+        return key, floor
     except ValueError:
         raise UsageError(f'"{text}" names no number; write it as {key}=0.75.') from None
 

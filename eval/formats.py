@@ -41,9 +41,14 @@ def squad_passages(file: Path) -> dict[str, str]:
     """The paragraphs of a SQuAD file, each once, by names made of their articles' titles."""
     names: dict[str, str] = {}
     for title, paragraph in _paragraphs(file):
-        slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "passage"
-        names.setdefault(paragraph["context"], f"{slug}-{len(names):04}")
+        slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:80] or "passage"
+        names.setdefault(plain(paragraph["context"]), f"{slug}-{len(names):04}")
     return {name: text for text, name in names.items()}
+
+
+def plain(text: str) -> str:
+    """A text as indexing it leaves it: line ends as \\n, no byte-order mark."""
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def from_squad(file: Path, texts: Mapping[str, str]) -> list[Question]:
@@ -55,14 +60,13 @@ def from_squad(file: Path, texts: Mapping[str, str]) -> list[Question]:
     questions = []
     for title, paragraph in _paragraphs(file):
         context = paragraph["context"]
-        transcript, at = _place_of(context, title, whole, texts, file)
+        transcript, at = _place_of(plain(context), title, whole, texts, file)
         for number, asked in enumerate(paragraph["qas"]):
             identity = asked.get("id", f"{transcript}-{number}") if isinstance(asked, dict) else "?"
             try:
                 golds = tuple(
                     dict.fromkeys(
-                        Gold(answer["text"], at + answer["answer_start"])
-                        for answer in asked.get("answers", [])
+                        _squad_gold(answer, context, at) for answer in asked.get("answers", [])
                     )
                 )
                 question = asked["question"]
@@ -157,6 +161,14 @@ def _with_own_ids(questions: Sequence[Question], file: Path) -> list[Question]:
 
 
 # --- SQuAD -------------------------------------------------------------------------------
+
+
+def _squad_gold(answer: Mapping[str, Any], context: str, at: int) -> Gold:
+    """An answer in a paragraph that begins at `at`. Raises what fits where it is none."""
+    text, start = answer["text"], answer["answer_start"]
+    if type(text) is not str or type(start) is not int or not text.strip() or start < 0:
+        raise ValueError(answer)
+    return Gold(plain(text), at + len(plain(context[:start])))
 
 
 def _paragraphs(file: Path) -> Iterator[tuple[str, dict[str, Any]]]:

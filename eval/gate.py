@@ -6,6 +6,7 @@ The floors are below what was measured, by what another processor's rounding may
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,9 +46,10 @@ def read_floors(file: Path = FLOORS) -> Floors:
             for key, floor in its.items()
         ]
         unknown = [key for key, _ in every if key not in BY_KEY]
-        if unknown or not every or not all(isinstance(one, (int, float)) for _, one in every):
+        numbers = all(type(one) in (int, float) and math.isfinite(one) for _, one in every)
+        if unknown or not every or not numbers:
             raise ValueError(f"no figure {unknown[0]}" if unknown else "a floor is no number")
-    except (OSError, AttributeError, ValueError) as error:
+    except (OSError, AttributeError, ValueError, RecursionError) as error:
         raise OnRecordError(f"{file}: the floors cannot be read ({error}).") from None
     return floors
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def question_of(
         id=candidate.id,
         split=wish.split,
         kind=wish.kind or kind_of(candidate.question),
-        transcript=_transcript_of(candidate, wish, transcripts),
+        transcript="",
         question=candidate.question,
         answerable=False,
         golds=(),
@@ -82,7 +83,7 @@ def question_of(
     words = wish.answer or candidate.correction
     refused_rightly = candidate.verdict == "right" and not candidate.quotes
     if wish.nobody or (not words and (candidate.nobody or refused_rightly)):
-        return question
+        return replace(question, transcript=_transcript_of(candidate, wish, transcripts))
     if words or wish.at is not None:
         name, start = _place(words, wish, transcripts, candidate)
     elif candidate.verdict == "right":
@@ -128,12 +129,14 @@ def append(question: Question, file: Path) -> None:
     }
     new = file.with_name(f".{file.name}.new")
     try:
-        before = file.read_text(encoding="utf-8") if file.exists() else ""
-        if before and not before.endswith("\n"):
-            before += "\n"
-        new.write_text(before + json.dumps(line, ensure_ascii=False) + "\n", encoding="utf-8")
+        before = file.read_bytes() if file.exists() else b""
+        if before and not before.endswith(b"\n"):
+            before += b"\n"
+        new.write_bytes(before + json.dumps(line, ensure_ascii=False).encode() + b"\n")
         new.replace(file)
     except (OSError, UnicodeError) as error:
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
         raise OnRecordError(f"{file}: the question could not be added ({error}).") from None
 
 

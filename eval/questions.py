@@ -78,6 +78,8 @@ def load(name: str | Path) -> list[Question]:
                 raise ValueError(f'the id "{question.id}" is already on line {lines[question.id]}')
         except json.JSONDecodeError as error:
             raise UsageError(f"{path}, line {number}: this is no JSON ({error.msg}).") from None
+        except RecursionError:
+            raise UsageError(f"{path}, line {number}: this is no JSON (too deep).") from None
         except ValueError as error:
             raise UsageError(f"{path}, line {number}: {error}.") from None
         lines[question.id] = number

@@ -9,9 +9,12 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from errno import EISDIR
+from functools import partial
 from html import escape
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from markupsafe import Markup
@@ -32,7 +35,7 @@ from eval.figures import (
     shown,
 )
 from eval.questions import SPLITS
-from eval.rows import Place, Row, Run, Span
+from eval.rows import Cited, Place, Row, Run, Span
 from eval.scores import STAGES, Score, gold_texts, score
 from index.errors import OnRecordError
 
@@ -152,12 +155,15 @@ def write_report(run: Run, parts: Sequence[Part], out: Path) -> None:
     }
     try:
         out.mkdir(parents=True, exist_ok=True)
-        halves = {name: out / f".{name}.new" for name in made}
-        for name, text in made.items():
-            # A surrogate on its own has no UTF-8.
-            halves[name].write_text(text, encoding="utf-8", errors="replace")
-        for name, half in halves.items():
-            half.replace(out / name)
+        for name in made:
+            if (out / name).is_dir():
+                raise IsADirectoryError(EISDIR, f"{name} is a folder")
+        with TemporaryDirectory(prefix=".report-", dir=out) as new:
+            for name, text in made.items():
+                # A surrogate on its own has no UTF-8.
+                (Path(new) / name).write_text(text, encoding="utf-8", errors="replace")
+            for name in made:
+                (Path(new) / name).replace(out / name)
     except OSError as error:
         raise OnRecordError(
             f"The report cannot be written to {out} ({error.strerror}): choose another --out."
@@ -279,7 +285,8 @@ def _plots(run: Run, scores: Sequence[Score]) -> list[tuple[str, str, Markup]]:
 class Wrong:
     """A wrong answer for the page: the question, what was wanted, and what was given instead.
 
-    `given` is the first quote, or the nearest where it refused, the answering words marked.
+    `given` is the first quote, or the nearest where it refused, the answering words marked;
+    `placed` says that the first quote's words are among the passages.
     """
 
     row: Row
@@ -287,6 +294,7 @@ class Wrong:
     given: Markup | None
     speaker: str | None
     refused: bool
+    placed: bool
 
 
 def _wrong(scores: Sequence[Score]) -> dict[str, list[Wrong]]:
@@ -305,7 +313,14 @@ def _wrong(scores: Sequence[Score]) -> dict[str, list[Wrong]]:
                 first.text[:start], first.text[start:end], first.text[end:]
             )
         found[stage].append(
-            Wrong(row, gold_texts(row), given, first.speaker if first else None, one.refused)
+            Wrong(
+                row,
+                gold_texts(row),
+                given,
+                first.speaker if first else None,
+                one.refused,
+                placed=any(_stands(row, cited) for cited in row.quotes[:1]),
+            )
         )
     return {stage: some for stage, some in found.items() if some}
 
@@ -332,13 +347,22 @@ def _passages(scores: Sequence[Score]) -> dict[str, list[Passage]]:
         for n, gold in enumerate(row.golds):
             place = Place(row.transcript, gold.start, gold.end)
             marks[row.transcript].append((place, "gold", f"gold-{row.id}" if n == 0 else ""))
-        for cited in row.quotes[:1]:
+        for cited in filter(partial(_stands, row), row.quotes[:1]):
             place = Place(cited.transcript, cited.answer.start, cited.answer.end)
             marks[cited.transcript].append((place, "given", f"given-{row.id}"))
     return {
         name: [Passage(span.start, span.end, _marked(span, marks[name])) for span in _joined(its)]
         for name, its in sorted(spans.items())
     }
+
+
+def _stands(row: Row, cited: Cited) -> bool:
+    """Whether the answering words of a quote stand in the row's context."""
+    answer = cited.answer
+    return any(
+        span.start <= answer.start < answer.end <= span.end
+        for span in row.context.get(cited.transcript, ())
+    )
 
 
 def _joined(spans: Sequence[Span]) -> Iterator[Span]:

@@ -230,7 +230,18 @@ def _read(path: Path) -> tuple[Manifest, list[Row], int]:
 def _manifest_from(found: dict[str, Any]) -> Manifest:
     if found.pop(_MARK) != FORMAT:
         raise ValueError("another format")
-    return Manifest(**found)
+    manifest = Manifest(**found)
+    for one in fields(Manifest):
+        kinds: dict[str, Any] = {
+            "int": int,
+            "str": str,
+            "dict": dict,
+            "str | None": (str, type(None)),
+        }
+        value = getattr(manifest, one.name)
+        if not isinstance(value, kinds[str(one.type).split("[")[0]]) or isinstance(value, bool):
+            raise TypeError(one.name)
+    return manifest
 
 
 def _row_from(found: Mapping[str, Any]) -> Row:

@@ -25,6 +25,7 @@ from app.answer import Answerer, answer_object
 from app.assemble import Parts, build_seeds, index_transcripts, open_parts
 from app.reader.span import MODEL, read_about
 from app.settings import Settings
+from eval.formats import plain
 from eval.questions import Question
 from eval.rows import Manifest, Place
 from index.chunk import Chunk
@@ -127,7 +128,15 @@ def index_of(texts: Mapping[str, str], folder: Path) -> Path:
     passages = folder / "passages"
     passages.mkdir()
     for name, text in texts.items():
-        (passages / f"{name}.txt").write_text(text, encoding="utf-8", newline="")
+        if text != plain(text):
+            raise ValueError(f"{name}: not as indexing leaves it")
+        try:
+            (passages / f"{name}.txt").write_text(text, encoding="utf-8", newline="")
+        except UnicodeEncodeError:
+            raise OnRecordError(
+                f"the passage {name} has half a character (a lone surrogate), which no file can "
+                "hold; take it out."
+            ) from None
     report = index_transcripts(Settings.from_environment(index=folder / "index"), [passages])
     if report.failures or report.notes:
         raise OnRecordError(f"not all passages were indexed: {[*report.failures, *report.notes]}")

@@ -46,7 +46,7 @@ _CORRECTION = (
     '<label for="right-words">The exact words, as the transcript has them</label>'
     '<textarea id="right-words" rows="3" maxlength="1000"></textarea>'
     '<p class="hint">Words that you select in the transcript first stand here already.</p>'
-    '<div><button value="words" class="main">Keep these words</button>'
+    '<div><button value="words" class="keep-words">Keep these words</button>'
     '<button value="nobody">Nobody says it</button>'
     '<button value="unknown">I do not know</button>'
     '<button value="cancel">Cancel</button></div></form></dialog>'

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from eval.questions import Gold, Question
-from eval.run import Row, run
+from eval.rows import Manifest, Place, Row, Run
+from eval.run import run
+from eval.system import Reply
+from index.chunk import Chunk
 from index.transcript import text_sha256
 
 # "It sank." stands twice: the right words are not yet the right place.
@@ -17,6 +21,11 @@ SENTENCES = {
     "Crete": (41, 69),
     "sank again": (70, 78),
 }
+
+
+def place(sentence: str) -> Place:
+    """One of the SENTENCES, each of which is a passage of the index."""
+    return Place("ship", *SENTENCES[sentence])
 
 
 def cite(sentence: str, answer: str, speaker: str | None = None) -> dict[str, Any]:
@@ -47,20 +56,31 @@ def cite(sentence: str, answer: str, speaker: str | None = None) -> dict[str, An
 
 def reply(
     confidence: float,
-    quotes: list[dict[str, Any]] | None = None,
-    nearest: list[dict[str, Any]] | None = None,
-) -> dict[str, Any]:
-    """An answer of the `ask --json` contract."""
-    return {
+    quotes: Sequence[dict[str, Any]] = (),
+    nearest: Sequence[dict[str, Any]] = (),
+    *,
+    hits: Sequence[str] = (),
+    read: int | None = None,
+) -> Reply:
+    """An answer of the `ask --json` contract, and the sentences that were found for it, best
+    first; all of them were read, or the first `read`.
+    """
+    answer = {
         "question": "as asked",
         "resolved_question": "as understood",
         "answerable": bool(quotes),
         "confidence": confidence,
-        "quotes": quotes or [],
-        "nearest": nearest or [],
+        "quotes": [*quotes],
+        "nearest": [*nearest],
         "searched": {"transcripts": 1, "segments": 4},
         "seconds": 0.001,
     }
+    return Reply(answer, tuple(map(place, hits)), len(hits) if read is None else read)
+
+
+def changed(came_back: Reply, **fields: Any) -> Reply:
+    """A reply with some fields of its answer changed."""
+    return replace(came_back, answer={**came_back.answer, **fields})
 
 
 def question(name: str, *golds: tuple[str, int], **fields: object) -> Question:
@@ -80,24 +100,49 @@ def question(name: str, *golds: tuple[str, int], **fields: object) -> Question:
 
 @dataclass(frozen=True)
 class Exchange:
-    """Questions, and what comes back for each by its text: an answer or an exception."""
+    """Questions, and a System of what comes back for each by its text: a reply or an exception."""
 
     questions: list[Question]
-    replies: dict[str, Any]
+    replies: dict[str, Reply | Exception]
+    texts: Mapping[str, str] = field(default_factory=lambda: {"ship": TEXT})
+    chunks: Mapping[str, Sequence[Chunk]] = field(
+        default_factory=lambda: {"ship": [Chunk("ship", *ends) for ends in SENTENCES.values()]}
+    )
 
-    def ask(self, text: str) -> dict[str, Any]:
-        if isinstance(self.replies[text], Exception):
-            raise self.replies[text]
-        answer: dict[str, Any] = self.replies[text]
-        return answer
+    def ask(self, question: str, /) -> Reply:
+        came_back = self.replies[question]
+        if isinstance(came_back, Exception):
+            raise came_back
+        return came_back
 
-    def text_of(self, transcript: str) -> str:
-        return {"ship": TEXT}[transcript]
+    def rows(self, workers: int = 1) -> list[Row]:
+        return list(run(self.questions, self, workers))
 
-    def rows(self) -> list[Row]:
-        return list(run(self.questions, self.ask, self.text_of))
+    def run(self) -> Run:
+        rows = self.rows()
+        return Run(manifest(questions=len(rows)), tuple(rows))
 
 
-def row_of(asked: Question, answer: dict[str, Any] | Exception) -> Row:
+def row_of(asked: Question, came_back: Reply | Exception) -> Row:
     """The row of one question and what comes back for it."""
-    return Exchange([asked], {asked.question: answer}).rows()[0]
+    return Exchange([asked], {asked.question: came_back}).rows()[0]
+
+
+def manifest(**fields: Any) -> Manifest:
+    """A manifest as of a run on the ship."""
+    of_all: dict[str, Any] = {
+        "set": "ship.jsonl",
+        "set_sha256": "5e7" * 20,
+        "split": "all",
+        "questions": 9,
+        "index": "1dec" * 16,
+        "transcripts": {"ship": text_sha256(TEXT)},
+        "models": {"embedder": "bag-of-words", "reader": "overlap"},
+        "settings": {"threshold": 0.25, "threads": 1},
+        "workers": 1,
+        "versions": {"on-record": "0.0", "python": "3"},
+        "commit": None,
+        "machine": "a ship's",
+        "started": "2026-01-02T03:04:05+00:00",
+    }
+    return Manifest(**{**of_all, **fields})

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from app.reader.sets import Row
-from eval.collection import Without, ask_all, index_of, questions_of, risk_lines
+from eval.collection import Without, ask_all, questions_of
+from eval.figures import figures
+from eval.system import index_of
 from index.chunk import Chunk
 from index.errors import OnRecordError
 from index.retrieve import Hit, Query
-from tests.fakes import assemble_fakes
 
 BRIDGE = "Ada: The bridge will cost eleven million.\nBen: And who pays for it?\n"
 FERRY = "Ada: The ferry costs nothing on Sundays.\nBen: And on Mondays?\n"
@@ -37,6 +39,8 @@ def test_passages_are_named_once_and_golds_stand_in_them() -> None:
         "passage-0001",
     ]
     assert [question.answerable for question in questions] == [True, True, False]
+    assert [question.near_miss for question in questions] == [False, False, True]
+    assert not any(question.speaker_given for question in questions)
     gold = questions[0].golds[0]
     assert BRIDGE[gold.start : gold.end] == gold.text == "eleven million"
 
@@ -51,11 +55,6 @@ def test_without_never_finds_the_one() -> None:
     assert [hit.chunk.start for hit in found] == [1, 3, 5, 7]
 
 
-@pytest.fixture
-def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
-    assemble_fakes(monkeypatch.setattr)
-
-
 @pytest.mark.usefixtures("fakes")
 def test_half_of_the_questions_are_asked_without_their_passage(tmp_path: Path) -> None:
     texts, questions = questions_of(ROWS)
@@ -64,8 +63,8 @@ def test_half_of_the_questions_are_asked_without_their_passage(tmp_path: Path) -
     assert [rows.quotes[0].transcript for rows in whole] == ["passage-0000", "passage-0001"]
     assert all(cited.exact for rows in whole for cited in rows.quotes)
     first, second = ask_all(questions, half=True, raw=False, folder=index)
-    assert first == whole[0] or first.quotes == whole[0].quotes
-    assert (second.answerable, second.golds) == (False, ())
+    assert replace(first, seconds=0) == replace(whole[0], seconds=0)
+    assert (second.answerable, second.golds, second.relevant) == (False, (), ())
     assert all(cited.transcript == "passage-0000" for cited in (*second.quotes, *second.nearest))
 
 
@@ -79,17 +78,12 @@ def test_golds_that_do_not_stand_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("fakes")
-def test_passages_that_are_not_indexed_are_told(tmp_path: Path) -> None:
-    with pytest.raises(OnRecordError, match="not all passages were indexed"):
-        index_of({"one": BRIDGE, "none": ""}, tmp_path)
-
-
-@pytest.mark.usefixtures("fakes")
-def test_risk_counts_an_answer_to_what_has_none_as_wrong(tmp_path: Path) -> None:
+def test_an_answer_to_what_has_none_is_wrong(tmp_path: Path) -> None:
     texts, questions = questions_of(ROWS)
     index = index_of(texts, tmp_path)
-    lines = list(risk_lines(list(ask_all(questions, half=False, raw=False, folder=index))))
-    assert lines[:2] == ["AURC 0.000", "coverage at 5% risk 100.0%"]
-    halved = list(risk_lines(list(ask_all(questions, half=True, raw=False, folder=index))))
-    assert halved[0] != "AURC 0.000"
-    assert next(risk_lines([])) == "no questions"
+    whole = figures(list(ask_all(questions, half=False, raw=False, folder=index)))
+    assert (whole["aurc"], whole["coverage_at_5_risk"], whole["recall_at_1"]) == (0, 1, 1)
+    halved = figures(list(ask_all(questions, half=True, raw=False, folder=index)))
+    # Of the two, the one that has an answer is the surer, and right.
+    assert (halved["n_unanswerable"], halved["aurc"]) == (1, 1 / 4)
+    assert halved["speaker_accuracy"] is None

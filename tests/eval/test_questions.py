@@ -121,6 +121,8 @@ def test_a_wrong_field_is_named_with_file_and_line(
 def test_a_broken_line_is_named(tmp_path: Path) -> None:
     file = written(tmp_path, TALK, "", '{"id": ')
     assert refusal(file) == f"{file}, line 3: this is no JSON (Expecting value)."
+    file = written(tmp_path, TALK, "[" * 100_000)
+    assert refusal(file).startswith(f"{file}, line 2: this is no JSON (")
     file = written(tmp_path, "[]")
     assert refusal(file) == f"{file}, line 1: this is not a JSON object."
 
