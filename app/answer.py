@@ -111,7 +111,7 @@ class Policy:
 
     passages: int = 8
     quotes: int = 3
-    threshold: float = 0.25
+    threshold: float = 0.18
     further: float = 0.35
     further_list: float = 1.2
 
