@@ -105,7 +105,7 @@ def test_the_commands_answer_without_a_network(tmp_path: Path) -> None:
     index = tmp_path / "index"
     done = guarded(COMMAND, "index", seeds_folder(), "--index", index)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("added    trump-putin-call\n")
+    assert "added    trump-putin-call\n" in done.stdout
 
     done = guarded(COMMAND, "ask", "Why was Amnesty banned?", "--json", "--index", index)
     assert (done.returncode, done.stderr) == (0, "")
