@@ -90,54 +90,52 @@ class Library:
         quotes: int | None = None,
     ) -> Answer:
         """See `Answerer.ask`."""
-        answerer, folder = self._current()
+        answerer, parts = self._current()
         answer = answerer.ask(
             question, history, transcript=transcript, speaker=speaker, quotes=quotes
         )
-        self._record([*answer.quotes, *answer.nearest], folder)
+        self._record([*answer.quotes, *answer.nearest], parts.folder)
         return answer
 
     def verify(self, claim: str, *, speaker: str | None = None) -> Verified:
         """See `Verifier.verify`."""
-        with self._lock:
-            self._take_up()
-            verifier = Verifier(self._parts.folder, self._parts.retriever)
-            folder = self._parts.folder
-        found = verifier.verify(claim, speaker=speaker)
-        self._record(found.quotes, folder)
+        parts = self._current()[1]
+        found = Verifier(parts.folder, parts.retriever).verify(claim, speaker=speaker)
+        self._record(found.quotes, parts.folder)
         return found
 
     def transcripts(self) -> list[Summary]:
         """What is in the index, by title."""
-        return self._current()[1].summaries()
+        return self._current()[1].folder.summaries()
 
     def transcript(self, transcript_id: str, /) -> Transcript:
         """Raises KeyError where there is no such transcript."""
-        return self._current()[1].transcript(transcript_id)
+        return self._current()[1].folder.transcript(transcript_id)
 
     def quote(self, quote_id: str) -> Handed | None:
         """A quote that was handed out from this index, by its id; None if it never was."""
-        return Ledger(self._settings.index).handed(quote_id, self._current()[1])
+        return Ledger(self._settings.index).handed(quote_id, self._current()[1].folder)
 
     def rate(self, rating: Rating) -> Candidate:
         """Keep what somebody says of an answer from this index, for evaluation.
 
         Raises UsageError where a quote in it was never handed out from here.
         """
-        shown = []
+        ledger, shown = Ledger(self._settings.index), []
         for quote_id in (*rating.quotes, *rating.nearest):
-            found = self.quote(quote_id)
+            found = ledger.find(quote_id)
             if found is None:
                 raise UsageError(
                     f"the quote {quote_id} is not on record here; ask the question again."
                 )
-            shown.append(found.quote)
+            shown.append(found[0])
         n = len(rating.quotes)
         return Feedback(self._settings.index).keep(rating, shown[:n], shown[n:])
 
     def examples(self) -> list[str]:
         """Questions that the transcripts at hand answer."""
-        answerer, folder = self._current()
+        answerer, parts = self._current()
+        folder = parts.folder
         if self._examples[0] is not folder:
             self._examples = (folder, examples(folder, answerer))
         return self._examples[1]
@@ -150,20 +148,16 @@ class Library:
             except IndexFolderError as error:
                 log.warning("%s", error)
 
-    def _current(self) -> tuple[Answerer, Folder]:
+    def _current(self) -> tuple[Answerer, Parts]:
         with self._lock:
-            self._take_up()
-            return self._answerer, self._parts.folder
-
-    def _take_up(self) -> None:
-        """Open the index's newest version, if it is not the one that is open."""
-        stamp = self._now()
-        if stamp != self._stamp:
-            # Where the new version does not fit, every question says so: the old one's
-            # answers would no longer be those of the index.
-            self._parts = open_parts(self._settings, self._parts)
-            self._stamp = stamp
-            self._answerer = self._assembled()
+            stamp = self._now()
+            if stamp != self._stamp:
+                # Where the new version does not fit, every question says so: the old one's
+                # answers would no longer be those of the index.
+                self._parts = open_parts(self._settings, self._parts)
+                self._stamp = stamp
+                self._answerer = self._assembled()
+            return self._answerer, self._parts
 
     def _now(self) -> tuple[int, int]:
         try:

@@ -35,10 +35,15 @@ def source(handed: Handed) -> list[str]:
     parts = [quote["speaker"]["name"]] if quote["speaker"] else []
     parts += [transcript["title"], transcript["date"]]
     if quote["said_at"]:
-        minutes, seconds = divmod(int(quote["said_at"][0]), 60)
-        parts.append(f"{minutes // 60}:{minutes % 60:02}:{seconds:02}")
+        parts.append(clock(quote["said_at"][0]))
     parts.append(f"characters {quote['start']}-{quote['end']}")
     return [part for part in parts if part] + [CHANGED] * (not handed.unchanged)
+
+
+def clock(seconds: float) -> str:
+    """Seconds of the recording as 1:03:32."""
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
 
 
 def _markdown(handed: Handed, url: str) -> str:

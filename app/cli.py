@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from app.cite import FORMS, cite
+from app.cite import FORMS, cite, clock
 from index import __version__
 from index.errors import OnRecordError, UsageError
 
@@ -279,8 +279,7 @@ def _marked(quote: Quote) -> str:
 def _cited(quote: Quote) -> str:
     parts = [quote.speaker.name] if quote.speaker else []
     if quote.said_at:
-        minutes, seconds = divmod(int(quote.said_at[0]), 60)
-        parts.append(f"{minutes // 60}:{minutes % 60:02}:{seconds:02}")
+        parts.append(clock(quote.said_at[0]))
     parts += [quote.source.title, f"characters {quote.start}-{quote.end}", quote.id]
     return " · ".join(parts)
 

@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import accumulate
 from typing import Any, Literal
 
 from app.answer import Quote, checked, quote_object, quote_of, speaker_named
@@ -27,7 +28,11 @@ MOST = 10  # quotes of a verdict
 NEAR = 10  # passages looked through for altered words
 LEAST = 0.6  # share of words in common (Dice) from which a claim counts as altered
 QUOTATION_MARKS = frozenset("\"'`´‘’‚‛“”„‟«»‹›")
-_TOKEN = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")
+# A number with its sign, and words with hyphens and apostrophes, are whole: "5" does not stand in
+# "2.5" or "-5", nor "negotiable" in "non-negotiable".
+_TOKEN = re.compile(
+    r"(?<!\w)[-−+±]?\d+(?:[.,:/]\d+)+\w*|(?<!\w)[-−+±]\d\w*|\w+(?:['’‐‑-]\w+)*|[^\w\s]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ class Token:
 
     @property
     def is_word(self) -> bool:
-        return self.key[0].isalnum() or self.key[0] == "_"
+        return any(map(str.isalnum, self.key))
 
 
 class Verifier:
@@ -126,16 +131,13 @@ def tokens(text: str, start: int = 0, end: int | None = None) -> list[Token]:
 
 def places(keys: Sequence[str], text: Sequence[Token]) -> Iterator[tuple[int, int]]:
     """Where the keys stand one after the other: (start, end) in characters, in order."""
-    ends, at = [], 0
-    for token in text:
-        at += len(token.key) + 1
-        ends.append(at)
+    begins = [*accumulate((len(token.key) + 1 for token in text), initial=0)]
     joined = "".join(f"{token.key}\n" for token in text)  # no key holds a line break
     wanted = "".join(f"{key}\n" for key in keys)
     found = joined.find(wanted)
     while found >= 0:
-        first = bisect_left(ends, found) + 1 if found else 0
-        if found == (ends[first - 1] if first else 0):
+        first = bisect_left(begins, found)
+        if begins[first] == found:
             yield text[first].start, text[first + len(keys) - 1].end
         found = joined.find(wanted, found + 1)
 
@@ -166,14 +168,12 @@ def _key(word: str) -> str:
 
 def _bare(claimed: list[Token]) -> list[Token]:
     """The claim without the quotation marks around it and a final full stop."""
-    bare = claimed
-    if len(bare) > 1 and bare[-1].key == "." and bare[-2].key != ".":
-        bare = bare[:-1]
-    while len(bare) > 2 and bare[0].key == bare[-1].key == '"':
-        bare = bare[1:-1]
-        if len(bare) > 1 and bare[-1].key == ".":
-            bare = bare[:-1]
-    return bare
+    keys = [token.key for token in claimed]
+    if keys[-1] == "." and keys[-2:] != [".", "."]:
+        return _bare(claimed[:-1])
+    if len(keys) > 2 and keys[0] == keys[-1] == '"':
+        return _bare(claimed[1:-1])
+    return claimed
 
 
 def _is_by(quote: Quote, name: str) -> bool:

@@ -25,10 +25,10 @@ from app.settings import Settings
 from eval.figures import figures
 from eval.questions import Gold, Question, check_golds
 from eval.reading import SEED, for_fitting, rows_of
-from eval.report import table
 from eval.rows import Row
 from eval.run import run
 from eval.system import Index, index_of
+from eval.tables import table
 from index.errors import OnRecordError
 from index.retrieve import Hit, Query, Retriever
 

@@ -75,10 +75,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     command.add_argument("candidate", metavar="CANDIDATE", nargs="?", help="its id, c_...")
     command.add_argument("--set", metavar="FILE.jsonl", type=Path, dest="file",
                          help="the set it is added to; made where there is none")  # fmt: skip
-    command.add_argument("--answer", metavar="WORDS", help="the exact words that answer")
+    answer = command.add_mutually_exclusive_group()
+    answer.add_argument("--answer", metavar="WORDS", help="the exact words that answer")
     command.add_argument("--at", metavar="N", type=int,
                          help="the character they start at, if they come twice")  # fmt: skip
-    command.add_argument("--nobody", action="store_true", help="nothing answers it")
+    answer.add_argument("--nobody", action="store_true", help="nothing answers it")
     command.add_argument("--near-miss", action="store_true",
                          help="... but the transcript speaks of the matter")  # fmt: skip
     command.add_argument("--transcript", metavar="ID", help="the transcript that they stand in")
@@ -142,7 +143,7 @@ def execute(args: argparse.Namespace) -> int:
 def _run(args: argparse.Namespace) -> int:
     """0, or 1 when a question failed."""
     from eval.figures import figures, grouped
-    from eval.report import slices_table, table
+    from eval.tables import slices_table, table
 
     with _set_on_index(args.set, args.index, args.workers) as (index, every):
         _require_golds(every, index)
@@ -235,8 +236,10 @@ def _failures(rows: Sequence[Row]) -> int:
 
 
 def _report(args: argparse.Namespace) -> int:
-    from eval.report import HTML, parts_of, short_table, write_report
+    from eval.figures import parts_of
+    from eval.report import HTML, write_report
     from eval.rows import read_run
+    from eval.tables import short_table
 
     run = read_run(args.run)
     parts = parts_of(run.rows)
@@ -317,12 +320,12 @@ def _gate(args: argparse.Namespace) -> int:
 def _add(args: argparse.Namespace) -> int:
     from app.cli import settings_of
     from app.feedback import Feedback
-    from eval.grow import Wish, append, listing, question_of
+    from eval.grow import Wish, append, listing, question_of, questions_in
     from index.folder import Folder
 
     folder = Folder.open(settings_of(args).index)
     candidates = Feedback(folder.path).candidates()
-    taken = [one.id for one in load(args.file)] if args.file and args.file.exists() else []
+    taken = [one.id for one in questions_in(args.file)] if args.file else []
     if args.candidate is None:
         lines = list(listing(candidates, taken))
         print("\n".join(lines) or f"{folder.path} has no ratings that are not in a set.")

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from eval.figures import BY_KEY, MEASURES, Columns, Interval, Measure, draws, middle, shown
-from eval.report import aligned
 from eval.rows import Row, Run
 from eval.scores import score
+from eval.tables import aligned
 from index.errors import UsageError
 
 Verdict = Literal["better", "worse", "same", "cannot tell"]
@@ -148,25 +148,14 @@ def flips_table(found: Sequence[Flip]) -> Iterator[str]:
 
 
 def fallen(changes: Sequence[Change], floors: dict[str, float]) -> Iterator[str]:
-    """A sentence for each figure of B that is worse than its floor; see `worse_than`."""
+    """A sentence for each figure of B that does not hold its floor."""
     for change in changes:
         floor = floors.get(change.measure.key)
-        if floor is not None and worse_than(change.measure, change.b, floor):
+        if floor is not None and not change.measure.holds(change.b, floor):
             yield (
                 f"{change.measure.key} is {shown(change.measure, change.b)}, "
                 f"its floor {shown(change.measure, floor)}"
             )
-
-
-def worse_than(measure: Measure, value: float | None, floor: float) -> bool:
-    """Whether a figure does not hold its floor: less than it, or more where less is better.
-
-    Nothing measured holds nothing.
-    """
-    if value is None:
-        return True
-    slack = 1e-9
-    return value > floor + slack if measure.better < 0 else value < floor - slack
 
 
 def parse_floor(text: str) -> tuple[str, float]:

@@ -92,6 +92,16 @@ class Measure:
     better: int
     of: Callable[[Columns], float | None]
 
+    def holds(self, value: float | None, floor: float) -> bool:
+        """Whether a value is no worse than a floor: not less, or not more where less is better.
+
+        Nothing measured holds nothing.
+        """
+        if value is None:
+            return False
+        slack = 1e-9
+        return value <= floor + slack if self.better < 0 else value >= floor - slack
+
 
 def _mean(name: str, among: Callable[[Columns], NDArray[np.bool_]] | None = None) -> _Of:
     def of(columns: Columns) -> float | None:
@@ -201,6 +211,15 @@ class Interval:
     high: float
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some rows of a run with their figures and intervals."""
+
+    name: str
+    figures: Figures
+    intervals: Mapping[str, Interval | None]
+
+
 def figures(rows: Sequence[Row]) -> Figures:
     """All figures over any list of rows, an empty one too.
 
@@ -228,6 +247,15 @@ def intervals(columns: Columns) -> dict[str, Interval | None]:
             if len(values) > RESAMPLES // 2:
                 found[measure.key] = middle(values)
     return found
+
+
+def parts_of(rows: Sequence[Row]) -> list[Part]:
+    """The splits of a run, in alphabetical order."""
+    parts = []
+    for split, some in grouped(rows, lambda row: row.split).items():
+        columns = Columns.of([score(row) for row in some])
+        parts.append(Part(split, figures_of(columns), intervals(columns)))
+    return parts
 
 
 def draws(n: int) -> Iterable[NDArray[np.int64]]:

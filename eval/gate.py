@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from eval.compare import worse_than
 from eval.figures import BY_KEY, Figures, Measure, shown
-from eval.report import aligned
+from eval.tables import aligned
 from index.errors import OnRecordError
 
 FLOORS = Path(__file__).parent / "gate.json"
@@ -32,7 +31,7 @@ class Held:
 
     @property
     def holds(self) -> bool:
-        return not worse_than(self.measure, self.value, self.floor)
+        return self.measure.holds(self.value, self.floor)
 
 
 def read_floors(file: Path = FLOORS) -> Floors:

@@ -105,14 +105,18 @@ def question_of(
     )
 
 
+def questions_in(file: Path) -> list[Question]:
+    """The questions of a set; none where the file is empty or not there yet."""
+    return load(file) if file.exists() and file.read_bytes().strip() else []
+
+
 def append(question: Question, file: Path) -> None:
     """Add a question to a set, which is made where there is none.
 
     Raises UsageError where the set is broken or has it already, OnRecordError where it cannot be
     written; the file is as it was then.
     """
-    asked = load(file) if file.exists() else []
-    for other in asked:
+    for other in questions_in(file):
         if other.id == question.id or normalize(other.question) == normalize(question.question):
             raise UsageError(f'{file} has that question already: {other.id}, "{other.question}".')
     line = {

@@ -1,6 +1,7 @@
-"""A run shown: tables in a terminal, a page that opens offline, and its figures as JSON.
+"""A run shown: a page that opens offline, and its figures as JSON.
 
-What the figures are is in `figures`, the plots in `plots`, the page's frame in `report.html`.
+What the figures are is in `figures`, the plots in `plots`, the page's frame in `report.html`,
+what is shown in a terminal in `tables`.
 """
 
 from __future__ import annotations
@@ -24,105 +25,23 @@ from eval.figures import (
     BY_KEY,
     LEVEL,
     MEASURES,
-    Columns,
     Figures,
-    Interval,
     Measure,
+    Part,
     figures,
-    figures_of,
     grouped,
-    intervals,
     shown,
 )
 from eval.questions import SPLITS
 from eval.rows import Cited, Place, Row, Run, Span
 from eval.scores import STAGES, Score, gold_texts, score
+from eval.tables import HEADLINE, SHORT, SLICED, interval_shown
 from index.errors import OnRecordError
 
-HEADLINE = ("right_quote_first", "f1", "citations_exact", "auroc")
-# Of a few questions; what else would say less than its interval is wide.
-SLICED = (
-    "n", "n_answerable", "recall_at_10", "em", "f1", "right_quote_first", "right_quote_top_3",
-    "ranked_first", "refusal_recall",
-)  # fmt: skip
-SHORT = {
-    "n": "n", "n_answerable": "answerable", "recall_at_10": "found", "right_quote_first": "first",
-    "right_quote_top_3": "top 3", "ranked_first": "ranked first",
-}  # fmt: skip
 HTML, JSON = "report.html", "figures.json"
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Some rows of a run with their figures and intervals."""
-
-    name: str
-    figures: Figures
-    intervals: Mapping[str, Interval | None]
-
-
-# --- In a terminal -----------------------------------------------------------------------
-
-
-def table(columns: Mapping[str, Figures]) -> str:
-    """All figures as lines of text, one column for each entry, in its order."""
-    lines = [
-        [measure.label, *(shown(measure, column[measure.key]) for column in columns.values())]
-        for measure in MEASURES
-    ]
-    return aligned([["", *columns], *lines])
-
-
-def slices_table(name: str, slices: Mapping[str, Figures]) -> str:
-    """The figures that can be read from a few questions, one line for each slice, in its order."""
-    head = [name, *(SHORT.get(key, BY_KEY[key].label) for key in SLICED)]
-    lines = [
-        [slice_, *(shown(BY_KEY[key], its[key]) for key in SLICED)]
-        for slice_, its in slices.items()
-    ]
-    return aligned([head, *lines])
-
-
-def short_table(parts: Sequence[Part]) -> str:
-    """The figures of the headline with their intervals."""
-    lines = [
-        [BY_KEY[key].label, *(_with_interval(part, BY_KEY[key]) for part in parts)]
-        for key in ("n", *HEADLINE)
-    ]
-    return aligned([["", *(part.name for part in parts)], *lines])
-
-
-def aligned(lines: Sequence[Sequence[str]]) -> str:
-    """The first column to the left, the others to the right, two spaces between."""
-    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(
-            [first.ljust(widths[0]), *map(str.rjust, rest, widths[1:])],
-        ).rstrip()
-        for first, *rest in lines
-    )
-
-
-def _with_interval(part: Part, measure: Measure) -> str:
-    value, its = shown(measure, part.figures[measure.key]), part.intervals[measure.key]
-    return f"{value} ({_range(measure, its)})" if its else value
-
-
-def _range(measure: Measure, its: Interval) -> str:
-    low, high = shown(measure, its.low), shown(measure, its.high)
-    return f"{low.split()[0]} - {high}" if " " in high else f"{low} - {high}"
-
-
 # --- As files ----------------------------------------------------------------------------
-
-
-def parts_of(rows: Sequence[Row]) -> list[Part]:
-    """The splits of a run, in alphabetical order."""
-    parts = []
-    for split, some in grouped(rows, lambda row: row.split).items():
-        columns = Columns.of([score(row) for row in some])
-        parts.append(Part(split, figures_of(columns), intervals(columns)))
-    return parts
 
 
 def slices_of(rows: Sequence[Row]) -> dict[str, dict[str, Figures]]:
@@ -224,7 +143,7 @@ def _page(run: Run, parts: Sequence[Part], slices: Mapping[str, Mapping[str, Fig
         headline=[BY_KEY[key] for key in HEADLINE],
         layers=_layers(),
         shown=shown,
-        range=_range,
+        range=interval_shown,
         slices={by: slices[by] for by in slices if len(slices[by]) > 1},
         sliced=[(SHORT.get(key, BY_KEY[key].label), BY_KEY[key]) for key in SLICED],
         plots=_plots(run, scores),

@@ -13,7 +13,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, get_origin, get_type_hints
 
 from eval.questions import Gold
 from index.errors import OnRecordError, UsageError
@@ -231,16 +232,11 @@ def _manifest_from(found: dict[str, Any]) -> Manifest:
     if found.pop(_MARK) != FORMAT:
         raise ValueError("another format")
     manifest = Manifest(**found)
-    for one in fields(Manifest):
-        kinds: dict[str, Any] = {
-            "int": int,
-            "str": str,
-            "dict": dict,
-            "str | None": (str, type(None)),
-        }
-        value = getattr(manifest, one.name)
-        if not isinstance(value, kinds[str(one.type).split("[")[0]]) or isinstance(value, bool):
-            raise TypeError(one.name)
+    for name, kind in get_type_hints(Manifest).items():
+        value = getattr(manifest, name)
+        plain = kind if isinstance(kind, UnionType) else get_origin(kind) or kind
+        if isinstance(value, bool) or not isinstance(value, plain):
+            raise TypeError(name)
     return manifest
 
 

@@ -133,6 +133,25 @@ def test_words_of_two_speakers_are_no_quotation(verifier: Verifier) -> None:
     assert verifier.verify("not nine. Yes. Ben Lind: Yes.").verdict != "exact"
 
 
+@pytest.mark.parametrize(
+    ("record", "claim"),
+    [
+        ("It fell by 2.5 percent.", "5 percent"),
+        ("It was -5 degrees at noon.", "5 degrees at noon"),
+        ("There were 1,200 people in the hall.", "200 people in the hall"),
+        ("That is non-negotiable for all of us.", "negotiable for all of us"),
+        ("We will not meet the 10-year plan.", "year plan"),
+    ],
+)
+def test_a_clipped_number_or_word_is_never_exact(
+    folder_of: Callable[[dict[str, str]], Folder], record: str, claim: str
+) -> None:
+    folder = folder_of({"one.txt": f"Ada: {record}\nBen: Yes.\n"})
+    verifier = Verifier(folder, Everything(folder))
+    assert verifier.verify(record).verdict == "exact"
+    assert verifier.verify(claim).verdict != "exact"
+
+
 def test_parts_of_words_are_not_words(verifier: Verifier) -> None:
     assert verifier.verify("The bridge will cost eleven mill").verdict == "altered"
     assert verifier.verify("lorrie").verdict == "not_found"
@@ -162,7 +181,9 @@ def test_a_claim_without_end_is_refused(verifier: Verifier) -> None:
         verifier.verify("y" * 20_000)
 
 
-WORDS = st.lists(st.sampled_from(["yes", "no", "Yes,", "it's", "5", "%", "“a”"]), max_size=30)
+WORDS = st.lists(
+    st.sampled_from(["yes", "no", "Yes,", "it's", "5", "-5", "2.5", "%", "“a”"]), max_size=30
+)
 
 
 @given(WORDS, st.data())

@@ -16,11 +16,11 @@ import pytest
 from app.cli import main
 from app.feedback import Feedback, Rating
 from app.settings import Settings
-from eval.figures import MEASURES, figures
+from eval.figures import MEASURES, figures, parts_of
 from eval.questions import load
-from eval.report import parts_of, short_table, table
 from eval.rows import read_run
 from eval.system import Index, System, index_of
+from eval.tables import short_table, table
 from index.errors import IndexFolderError, OnRecordError, UsageError
 from tests.eval.ship import Exchange
 from tests.eval.words import onrecord_eval, parse

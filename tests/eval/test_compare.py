@@ -22,7 +22,6 @@ from eval.compare import (
     flips_table,
     parse_floor,
     require_same_questions,
-    worse_than,
 )
 from eval.figures import BY_KEY, MEASURES, Interval, figures
 from eval.gate import gate_table, hold
@@ -230,14 +229,14 @@ def test_a_floor_that_is_no_number_is_refused(text: str) -> None:
 
 def test_a_figure_falls_below_its_floor_or_above_where_less_is_better() -> None:
     f1, errors = BY_KEY["f1"], BY_KEY["errors"]
-    assert not worse_than(f1, 0.75, 0.75)
-    assert not worse_than(f1, 0.1 + 0.2, 0.3)
-    assert not worse_than(f1, 0.3, 0.1 + 0.2)  # what rounding does is no fall
-    assert worse_than(f1, 0.7499, 0.75)
-    assert not worse_than(errors, 0.0, 0.0)
-    assert worse_than(errors, 1.0, 0.0)
-    assert worse_than(f1, None, 0.0)
-    assert worse_than(errors, None, 9.0)
+    assert f1.holds(0.75, 0.75)
+    assert f1.holds(0.1 + 0.2, 0.3)
+    assert f1.holds(0.3, 0.1 + 0.2)  # what rounding does is no fall
+    assert not f1.holds(0.7499, 0.75)
+    assert errors.holds(0.0, 0.0)
+    assert not errors.holds(1.0, 0.0)
+    assert not f1.holds(None, 0.0)
+    assert not errors.holds(None, 9.0)
 
 
 def test_what_has_fallen_is_a_sentence() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from eval.figures import BY_KEY, figures
-from eval.gate import FLOORS, Held, gate_table, hold, read_floors
+from eval.gate import Held, gate_table, hold, read_floors
 from eval.questions import SPLITS, shipped
 from index.errors import OnRecordError
 from tests.eval.ship import Exchange
@@ -64,7 +64,6 @@ def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
         read_floors(latin)
 
 
-@pytest.mark.skipif(not FLOORS.exists(), reason="no floors are shipped yet")
 def test_the_shipped_floors_are_of_every_shipped_set_and_split() -> None:
     floors = read_floors()
     assert sorted(floors) == shipped()

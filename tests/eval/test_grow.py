@@ -308,6 +308,14 @@ def test_the_lines_of_a_set_stay_byte_for_byte(file: Path, end: str, mark: str) 
     assert file.read_bytes().startswith(before)
 
 
+@pytest.mark.parametrize("before", ["", "\n \n"])
+def test_an_empty_file_is_a_set_without_questions_yet(tmp_path: Path, before: str) -> None:
+    mine = tmp_path / "mine.jsonl"
+    mine.write_text(before, encoding="utf-8")
+    append(ANSWERED, mine)
+    assert load(mine) == [ANSWERED]
+
+
 @pytest.mark.parametrize(
     "again",
     [

@@ -10,22 +10,22 @@ from typing import Any
 
 import pytest
 
-from eval.figures import BY_KEY, MEASURES, Columns, figures, grouped, intervals
-from eval.questions import Gold, Question
-from eval.report import (
-    HEADLINE,
+from eval.figures import (
+    BY_KEY,
+    MEASURES,
+    Columns,
     Part,
-    aligned,
+    figures,
+    grouped,
+    intervals,
     parts_of,
-    short_table,
-    slices_of,
-    slices_table,
-    table,
-    write_report,
 )
+from eval.questions import Gold, Question
+from eval.report import slices_of, write_report
 from eval.rows import Run
 from eval.scores import score
 from eval.system import Reply
+from eval.tables import HEADLINE, aligned, short_table, slices_table, table
 from index.chunk import Chunk
 from index.errors import OnRecordError
 from index.transcript import text_sha256
