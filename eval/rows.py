@@ -14,13 +14,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from types import UnionType
-from typing import Any, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from eval.questions import Gold
 from index.errors import OnRecordError, UsageError
 
 FORMAT = 1
 _MARK = "onrecord_run"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,33 +233,50 @@ def _read(path: Path) -> tuple[Manifest, list[Row], int]:
 def _manifest_from(found: dict[str, Any]) -> Manifest:
     if found.pop(_MARK) != FORMAT:
         raise ValueError("another format")
-    manifest = Manifest(**found)
-    for name, kind in get_type_hints(Manifest).items():
-        value = getattr(manifest, name)
-        plain = kind if isinstance(kind, UnionType) else get_origin(kind) or kind
-        if isinstance(value, bool) or not isinstance(value, plain):
-            raise TypeError(name)
-    return manifest
+    return _made(Manifest, found)
 
 
 def _row_from(found: Mapping[str, Any]) -> Row:
     if missing := {one.name for one in fields(Row)} - set(found):
         raise KeyError(*missing)
-    return Row(
-        **{
-            **found,
-            "golds": tuple(Gold(**gold) for gold in found["golds"]),
-            "quotes": tuple(_cited_from(quote) for quote in found["quotes"]),
-            "nearest": tuple(_cited_from(quote) for quote in found["nearest"]),
-            "hits": tuple(Place(**place) for place in found["hits"]),
-            "relevant": tuple(Place(**place) for place in found["relevant"]),
-            "context": {
-                name: tuple(Span(**span) for span in spans)
-                for name, spans in found["context"].items()
-            },
-        }
-    )
+    parts = {
+        "golds": tuple(_made(Gold, gold) for gold in found["golds"]),
+        "quotes": tuple(_cited_from(quote) for quote in found["quotes"]),
+        "nearest": tuple(_cited_from(quote) for quote in found["nearest"]),
+        "hits": tuple(_made(Place, place) for place in found["hits"]),
+        "relevant": tuple(_made(Place, place) for place in found["relevant"]),
+        "context": {
+            name: tuple(_made(Span, span) for span in spans)
+            for name, spans in found["context"].items()
+        },
+    }
+    return _made(Row, {**found, **parts})
 
 
 def _cited_from(found: Mapping[str, Any]) -> Cited:
-    return Cited(**{**found, "answer": Span(**found["answer"])})
+    return _made(Cited, {**found, "answer": _made(Span, found["answer"])})
+
+
+def _made(kind: type[T], found: Mapping[str, Any]) -> T:
+    """A record of a kind from its fields; raises TypeError where one is of another type."""
+    record = kind(**found)
+    for name, classes in _CLASSES[kind].items():
+        # type(), not isinstance(): True is an int to isinstance.
+        if type(getattr(record, name)) not in classes:
+            raise TypeError(name)
+    return record
+
+
+def _classes(kind: type) -> dict[str, set[type]]:
+    """The classes that each field of a record may have; a whole number does for a float."""
+    found = {}
+    for name, hint in get_type_hints(kind).items():
+        hints = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+        classes = {get_origin(one) or one for one in hints}
+        found[name] = classes | {int} if float in classes else classes
+    return found
+
+
+_CLASSES: dict[Any, dict[str, set[type]]] = {
+    kind: _classes(kind) for kind in (Manifest, Row, Cited, Place, Span, Gold)
+}

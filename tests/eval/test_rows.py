@@ -213,7 +213,18 @@ def test_a_manifest_that_is_not_as_it_should_be_is_told(
     assert refusal(file) == NO_RUN.format(file)
 
 
-@pytest.mark.parametrize("change", [{"quotes": None}, {"golds": [{"text": "noon"}]}, {"more": 1}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"quotes": None},
+        {"golds": [{"text": "noon"}]},
+        {"golds": [{"text": "noon", "start": "26"}]},
+        {"more": 1},
+        {"confidence": "high"},
+        {"seconds": True},
+        {"answerable": 1},
+    ],
+)
 def test_a_row_that_lacks_a_part_or_has_another_is_named(
     rows: list[Row], file: Path, change: dict[str, Any]
 ) -> None:
