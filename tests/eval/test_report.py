@@ -342,7 +342,7 @@ def test_of_many_gold_answers_three_are_shown(tmp_path: Path) -> None:
     page = page_of(Exchange([many], {"many?": reply(0.1)}).run(), tmp_path)
     assert " ".join(page.articles["many"].split()) == (
         "many? many · what · dev · confidence 0.10 "
-        "gold noon at noon left or 2 other wordings ship, 26 refused; nearest was nothing"
+        "gold noon at noon left or 2 more ship, 26 refused; nearest was nothing"
     )
 
 
