@@ -259,12 +259,18 @@ def passage_of(folder: Folder, hit: Hit, speaker: str | None = None) -> Passage:
     chunk = hit.chunk
     transcript = folder.transcript(chunk.transcript_id)
     sentences = []
-    for start, end in folder.sentences(chunk.transcript_id, chunk.start, chunk.end):
-        if chunk.start <= start and end <= chunk.end:
-            segment = transcript.segment_at(start)
-            name = segment.speaker.name if segment and segment.speaker else None
-            asked = speaker is None or name == speaker
-            sentences.append(Sentence(start - chunk.start, end - chunk.start, name, asked))
+    for near in hit.sentences:
+        segment = transcript.segment_at(near.start)
+        name = segment.speaker.name if segment and segment.speaker else None
+        sentences.append(
+            Sentence(
+                near.start - chunk.start,
+                near.end - chunk.start,
+                name,
+                asked=speaker is None or name == speaker,
+                likeness=near.likeness,
+            )
+        )
     text = transcript.text[chunk.start : chunk.end]
     return Passage(text, tuple(sentences), hit.likeness)
 

@@ -42,7 +42,7 @@ def index_transcripts(
     model = settings.model
     if model is None and has_index(settings.index):
         model = _model_of(settings.index)
-    embedder = open_embedder(model or DEFAULT_MODEL, threads=settings.threads, cache=settings.cache)
+    embedder = open_embedder(model or DEFAULT_MODEL, threads=settings.threads)
     return build(settings.index, sources, embedder, remove=remove, progress=progress)
 
 
@@ -191,13 +191,13 @@ def open_parts(settings: Settings, before: Parts | None = None) -> Parts:
         embedder, reader = before.embedder, before.reader
     else:
         embedder = _embedder_for(folder, settings)
-        reader = open_reader(embedder, threads=settings.threads)
-    return Parts(folder, embedder, HybridRetriever(folder, folder.store(), embedder), reader)
+        reader = open_reader(threads=settings.threads)
+    return Parts(folder, embedder, HybridRetriever(folder, embedder), reader)
 
 
-def open_reader(embedder: Embedder, *, threads: int) -> Reader:
+def open_reader(*, threads: int) -> Reader:
     """The shipped reader. Raises OnRecordError where a part of it is missing or damaged."""
-    return EvidenceReader.open(embedder, threads=threads)
+    return EvidenceReader.open(threads=threads)
 
 
 def _embedder_for(folder: Folder, settings: Settings) -> Embedder:
@@ -208,7 +208,7 @@ def _embedder_for(folder: Folder, settings: Settings) -> Embedder:
             f"{folder.path}: the index was made with the model {made_with.name}, the settings name "
             f"{settings.model}; index the transcripts again, or leave ONRECORD_MODEL out."
         )
-    embedder = open_embedder(made_with.name, threads=settings.threads, cache=settings.cache)
+    embedder = open_embedder(made_with.name, threads=settings.threads)
     if embedder.identity != made_with:
         raise IndexFolderError(
             f"{folder.path}: the index was made with other weights of {made_with.name} "

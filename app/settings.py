@@ -24,24 +24,17 @@ def _default_index() -> Path:
     return user_data_path("onrecord") / "index"
 
 
-def _default_cache() -> Path:
-    from platformdirs import user_cache_path
-
-    return user_cache_path("onrecord")
-
-
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What On Record runs with.
 
     `model` is a sentence-transformers model's name or path; None means the one the index was
-    made with (all-MiniLM-L6-v2 for a new one). `url` is where people reach the page: links in
+    made with (ours for a new one). `url` is where people reach the page: links in
     citations begin with it. `explicit` says the index was named with
     --index: only an index that was not may be made from the seeds on first use.
     """
 
     index: Path
-    cache: Path
     model: str | None = None
     threads: int = 2
     policy: Policy = field(default_factory=Policy)
@@ -70,7 +63,6 @@ class Settings:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         return cls(
             index=index or read("INDEX", Path, _default_index, "a folder"),
-            cache=read("CACHE", Path, _default_cache, "a folder"),
             model=read("MODEL", str, None, "a model's name or path"),
             threads=read("THREADS", _positive, min(4, cores or 1), "a whole number from 1"),
             policy=replace(

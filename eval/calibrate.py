@@ -72,7 +72,7 @@ def cases(
 ) -> Iterator[Case]:
     """Each question through retrieval and the reader in `model`; together they count `weight`."""
     spans = SpanReader.open(model, threads=settings.threads)
-    reader = EvidenceReader(spans, parts.embedder, MARGIN_ALONE)
+    reader = EvidenceReader(spans, MARGIN_ALONE)
     for question in questions:
         hits = parts.retriever.retrieve(Query(question.question), settings.policy.passages)
         passages = [passage_of(parts.folder, hit) for hit in hits]

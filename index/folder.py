@@ -3,6 +3,7 @@
     manifest.json          names the current version: its files, their hashes, the model
     v-<n>/transcripts.sqlite   transcripts, segments, sentences, chunks, words: the truth
     v-<n>/vectors.faiss        one vector a chunk; can be made again from the chunks
+    v-<n>/sentences.npy        one vector a sentence, likewise
 
 A version's files never change once the manifest names them, so a reader needs no locks.
 A new version is written beside the old one, and replacing the manifest publishes it.
@@ -16,13 +17,17 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Self, get_args
+
+import numpy as np
+from numpy.typing import NDArray
 
 from index import __version__, keyword
 from index.chunk import OVERLAP, SIZE, Chunk
@@ -32,10 +37,13 @@ from index.sentences import LONGEST, Span
 from index.store import FaissStore, Vectors
 from index.transcript import Basis, Kind, Segment, Speaker, Transcript, text_sha256
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 DATABASE = "transcripts.sqlite"
 VECTORS = "vectors.faiss"
+SENTENCES = "sentences.npy"
+FILES = (DATABASE, VECTORS, SENTENCES)
+COUNTED = {"transcripts", "segments", "sentences", "chunks"}
 
 _SCHEMA = """
 CREATE TABLE sources (path TEXT PRIMARY KEY, excluded INTEGER NOT NULL);
@@ -50,9 +58,10 @@ CREATE TABLE segments (
 ) WITHOUT ROWID;
 CREATE INDEX segments_by_speaker ON segments(speaker);
 CREATE TABLE sentences (
-    transcript_id TEXT NOT NULL REFERENCES transcripts(id), start INTEGER NOT NULL,
-    end INTEGER NOT NULL, PRIMARY KEY (transcript_id, start)
-) WITHOUT ROWID;
+    n INTEGER PRIMARY KEY, transcript_id TEXT NOT NULL REFERENCES transcripts(id),
+    start INTEGER NOT NULL, end INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX sentences_by_place ON sentences(transcript_id, start);
 CREATE TABLE chunks (
     n INTEGER PRIMARY KEY, transcript_id TEXT NOT NULL REFERENCES transcripts(id),
     start INTEGER NOT NULL, end INTEGER NOT NULL
@@ -84,7 +93,8 @@ class Contents:
     """Everything that a version of an index is made of; `spans` and `chunks` by transcript.
 
     `sources` are the paths that were given, `excluded` the files below them to pass over.
-    `vectors` has shape (number of chunks, d), in the order of the chunks.
+    `vectors` has shape (number of chunks, d), in the order of the chunks, `sentence_vectors`
+    shape (number of spans, d), in the order of the spans.
     """
 
     sources: Sequence[str]
@@ -93,6 +103,7 @@ class Contents:
     spans: Sequence[Sequence[Span]]
     chunks: Sequence[Sequence[Chunk]]
     vectors: Vectors
+    sentence_vectors: Vectors
     embedder: Identity
 
 
@@ -113,12 +124,16 @@ class Folder:
     """An open version of an index. Safe to share between threads: nothing in it changes."""
 
     def __init__(
-        self, path: Path, manifest: Manifest, connection: sqlite3.Connection, vectors: bytes
+        self,
+        path: Path,
+        manifest: Manifest,
+        connection: sqlite3.Connection,
+        vectors: Mapping[str, bytes],
     ) -> None:
         self.path = path
         self.manifest = manifest
         self._connection = connection
-        self._vectors = vectors  # read at once: a newer version may remove the file
+        self._vectors = vectors  # read at once: a newer version may remove the files
         self.transcript = lru_cache(maxsize=64)(self._transcript)
 
     @classmethod
@@ -133,7 +148,9 @@ class Folder:
             try:
                 _check_files(path, manifest)
                 connection = _open_database(path / manifest.folder / DATABASE)
-                return cls(path, manifest, connection, _read(path / manifest.folder / VECTORS))
+                version = path / manifest.folder
+                vectors = {name: _read(version / name) for name in (VECTORS, SENTENCES)}
+                return cls(path, manifest, connection, vectors)
             except DamagedIndexError:
                 # Between the two reads a newer version may have taken the place of this one.
                 if attempt == 2 or read_manifest(path).generation == manifest.generation:
@@ -153,7 +170,7 @@ class Folder:
             manifest = Manifest(
                 FORMAT, "", _generation(version), "", nobody, {}, {"chunks": count}, {}
             )
-            return cls(path, manifest, connection, b"")
+            return cls(path, manifest, connection, {})
         return None
 
     def close(self) -> None:
@@ -164,7 +181,7 @@ class Folder:
         try:
             return self._connection.execute(sql, values).fetchall()
         except sqlite3.Error as error:
-            raise _damaged(self.path / self.manifest.folder / DATABASE) from error
+            raise self._damaged(DATABASE) from error
 
     def is_readable(self) -> bool:
         """Whether every transcript and chunk can still be read."""
@@ -178,18 +195,35 @@ class Folder:
         return True
 
     def store(self) -> FaissStore:
-        """The vectors. Raises IndexFolderError where they do not fit the chunks."""
-        file = self.path / self.manifest.folder / VECTORS
+        """The chunks' vectors. Raises DamagedIndexError where they do not fit the chunks."""
         try:
-            store = FaissStore.from_bytes(self._vectors)
-        except ValueError as error:
-            raise _damaged(file) from error
-        if len(store) != self.manifest.counts["chunks"]:
-            raise DamagedIndexError(
-                f"{file} has {len(store)} vectors for {self.manifest.counts['chunks']} chunks; "
-                "run `onrecord index` to make it again."
-            )
+            store = FaissStore.from_bytes(self._vectors[VECTORS])
+        except (KeyError, ValueError) as error:
+            raise self._damaged(VECTORS) from error
+        self._fits(VECTORS, len(store), "chunks")
         return store
+
+    def sentence_vectors(self) -> Vectors:
+        """Shape (sentences, d), in the order of their numbers.
+
+        Raises DamagedIndexError where they do not fit the sentences.
+        """
+        try:
+            vectors = np.load(BytesIO(self._vectors[SENTENCES]), allow_pickle=False)
+        except (KeyError, ValueError, OSError, EOFError) as error:
+            raise self._damaged(SENTENCES) from error
+        self._fits(SENTENCES, len(vectors), "sentences")
+        return np.asarray(vectors, dtype=np.float32)
+
+    def _fits(self, name: str, found: int, what: str) -> None:
+        if found != self.manifest.counts[what]:
+            raise DamagedIndexError(
+                f"{self.path / self.manifest.folder / name} has {found} vectors for "
+                f"{self.manifest.counts[what]} {what}; run `onrecord index` to make it again."
+            )
+
+    def _damaged(self, name: str) -> DamagedIndexError:
+        return _damaged(self.path / self.manifest.folder / name)
 
     def sources(self, *, excluded: bool = False) -> list[str]:
         """The paths that were given to `onrecord index`, or the files to pass over below them."""
@@ -219,7 +253,7 @@ class Folder:
             raise KeyError(transcript_id)
         title, text, sha256, language, date, source = rows[0]
         if text_sha256(text) != sha256:
-            raise _damaged(self.path / self.manifest.folder / DATABASE)
+            raise self._damaged(DATABASE)
         segments = self.execute(
             "SELECT start, end, kind, speaker, basis, at_start, at_end FROM segments "
             "WHERE transcript_id = ? ORDER BY start",
@@ -255,6 +289,29 @@ class Folder:
             (transcript_id, start - LONGEST, end - 1, start),
         )
         return [(row[0], row[1]) for row in rows]
+
+    def sentence_ranges(self) -> NDArray[np.int64]:
+        """For each chunk the numbers of its sentences, [first, last), shape (chunks, 2)."""
+        rows = self.execute(
+            "SELECT min(s.n), max(s.n) + 1 FROM chunks c JOIN sentences s "
+            "ON s.transcript_id = c.transcript_id AND s.start BETWEEN c.start AND c.end - 1 "
+            "GROUP BY c.n ORDER BY c.n"
+        )
+        return np.array(rows, dtype=np.int64).reshape(-1, 2)
+
+    def sentences_numbered(self, first: int, last: int) -> list[Span]:
+        """The places of the sentences [first, last), which are of one transcript."""
+        rows = self.execute(
+            "SELECT start, end FROM sentences WHERE n BETWEEN ? AND ? ORDER BY n", (first, last - 1)
+        )
+        return [(row[0], row[1]) for row in rows]
+
+    def all_sentences(self) -> Iterator[tuple[Transcript, Span]]:
+        """Every sentence with its transcript, in the order of the vectors."""
+        for name, start, end in self.execute(
+            "SELECT transcript_id, start, end FROM sentences ORDER BY n"
+        ):
+            yield self.transcript(name), (start, end)
 
     def chunk(self, n: int) -> Chunk:
         (row,) = self.execute("SELECT transcript_id, start, end FROM chunks WHERE n = ?", (n,))
@@ -299,7 +356,7 @@ class Folder:
     def is_intact(self, name: str) -> bool:
         """Whether a file of this version still has the sha256 it was published with."""
         facts = self.manifest.files.get(name, {})
-        data = self._vectors if name == VECTORS else _read(self.path / self.manifest.folder / name)
+        data = self._vectors.get(name) or _read(self.path / self.manifest.folder / name)
         return hashlib.sha256(data).hexdigest() == facts.get("sha256")
 
     def prove(self) -> Iterator[str]:
@@ -326,6 +383,9 @@ class Folder:
         chunks = self.manifest.counts["chunks"]
         if not words == chunks == len(self.store()) == len(self.all_chunks()):
             yield f"{chunks} chunks, {words} keyword rows and {len(self.store())} vectors"
+        stored = self.execute("SELECT count(*) FROM sentences")[0][0]
+        if not stored == self.manifest.counts["sentences"] == len(self.sentence_vectors()):
+            yield f"{stored} sentences and {len(self.sentence_vectors())} vectors of sentences"
 
     def _prove_spans(self, transcript: Transcript) -> Iterator[str]:
         for start, end in self.sentences(transcript.id, 0, len(transcript.text)):
@@ -353,6 +413,11 @@ def read_manifest(path: Path) -> Manifest:
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _damaged(file) from error
+    if isinstance(found, int) and found < FORMAT:
+        raise DamagedIndexError(
+            f"{path}: this index was made by an earlier On Record; run `onrecord index` to bring "
+            "it up to date."
+        )
     if found != FORMAT:
         raise IndexFolderError(
             f"{path}: this index has format {found}, On Record {__version__} reads format "
@@ -360,7 +425,7 @@ def read_manifest(path: Path) -> Manifest:
         )
     try:
         manifest = Manifest(**{**data, "embedder": Identity(**data["embedder"])})
-        if not {DATABASE, VECTORS} <= manifest.files.keys() or "chunks" not in manifest.counts:
+        if not set(FILES) <= manifest.files.keys() or not manifest.counts.keys() >= COUNTED:
             raise KeyError("files")
     except (KeyError, TypeError, AttributeError) as error:
         raise _damaged(file) from error
@@ -388,6 +453,7 @@ def publish(path: Path, contents: Contents) -> Manifest:
         counts={
             "transcripts": len(contents.transcripts),
             "segments": sum(len(transcript.segments) for transcript in contents.transcripts),
+            "sentences": sum(map(len, contents.spans)),
             "chunks": sum(map(len, contents.chunks)),
         },
         files={},
@@ -398,10 +464,11 @@ def publish(path: Path, contents: Contents) -> Manifest:
         target.mkdir(parents=True)
         _write_database(target / DATABASE, contents)
         _write(target / VECTORS, FaissStore.from_vectors(contents.vectors).to_bytes())
-        for file in (target / DATABASE, target / VECTORS):
-            data = file.read_bytes()
+        _write(target / SENTENCES, _npy(contents.sentence_vectors))
+        for name in FILES:
+            data = (target / name).read_bytes()
             digest = hashlib.sha256(data).hexdigest()
-            manifest.files[file.name] = {"bytes": len(data), "sha256": digest}
+            manifest.files[name] = {"bytes": len(data), "sha256": digest}
         text = json.dumps(asdict(manifest), indent=1) + "\n"
         _write(path / (MANIFEST + ".new"), text.encode())
         (path / (MANIFEST + ".new")).replace(path / MANIFEST)
@@ -511,10 +578,15 @@ def _write_database(file: Path, contents: Contents) -> None:
             [(source, 0) for source in contents.sources]
             + [(source, 1) for source in contents.excluded],
         )
-        number = 0
+        number = sentences = 0
         parts = zip(contents.transcripts, contents.spans, contents.chunks, strict=True)
         for transcript, spans, chunks in parts:
-            _insert(connection, transcript, spans)
+            _insert(connection, transcript)
+            connection.executemany(
+                "INSERT INTO sentences VALUES (?, ?, ?, ?)",
+                [(n, transcript.id, *span) for n, span in enumerate(spans, sentences)],
+            )
+            sentences += len(spans)
             rows = list(enumerate(chunks, number))
             connection.executemany(
                 "INSERT INTO chunks VALUES (?, ?, ?, ?)",
@@ -526,6 +598,10 @@ def _write_database(file: Path, contents: Contents) -> None:
             number += len(rows)
         if number != len(contents.vectors):
             raise ValueError(f"{number} chunks but {len(contents.vectors)} vectors")
+        if sentences != len(contents.sentence_vectors):
+            raise ValueError(
+                f"{sentences} sentences but {len(contents.sentence_vectors)} vectors of sentences"
+            )
         connection.commit()
     finally:
         connection.close()
@@ -533,7 +609,7 @@ def _write_database(file: Path, contents: Contents) -> None:
         os.fsync(written.fileno())
 
 
-def _insert(connection: sqlite3.Connection, transcript: Transcript, spans: Sequence[Span]) -> None:
+def _insert(connection: sqlite3.Connection, transcript: Transcript) -> None:
     t = transcript
     connection.execute(
         "INSERT INTO transcripts VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -554,9 +630,6 @@ def _insert(connection: sqlite3.Connection, transcript: Transcript, spans: Seque
             for segment in t.segments
         ],
     )
-    connection.executemany(
-        "INSERT INTO sentences VALUES (?, ?, ?)", [(t.id, start, end) for start, end in spans]
-    )
 
 
 def _segment(row: tuple[Any, ...]) -> Segment:
@@ -566,6 +639,13 @@ def _segment(row: tuple[Any, ...]) -> Segment:
     speaker = Speaker(name, basis) if name is not None else None
     at = (at_start, at_end) if at_start is not None else None
     return Segment(start, end, kind, speaker, at)
+
+
+def _npy(vectors: Vectors) -> bytes:
+    """In half precision: a cosine of 384 numbers stays right to three places."""
+    data = BytesIO()
+    np.save(data, vectors.astype(np.float16))
+    return data.getvalue()
 
 
 def _write(file: Path, data: bytes) -> None:

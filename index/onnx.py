@@ -1,12 +1,9 @@
-"""Exporting models to int8 ONNX (with torch, once) and running them (without)."""
+"""Running int8 ONNX models, without torch: sessions on checked files, batches of tokens."""
 
 from __future__ import annotations
 
 import hashlib
-import logging
-import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,8 +14,6 @@ from index.errors import OnRecordError
 
 if TYPE_CHECKING:
     import onnxruntime
-    import torch
-    from transformers import BertModel
 
 Tokens = NDArray[np.int64]
 
@@ -36,8 +31,7 @@ def open_session(file: Path, sha256: str, *, threads: int) -> onnxruntime.Infere
         raise OnRecordError(f"{file}: the model cannot be read ({error.strerror}).") from error
     if hashlib.sha256(model).hexdigest() != sha256:
         raise OnRecordError(
-            f"{file}: the model is damaged or of another version; install On Record again, or "
-            "delete its folder if it is in the cache."
+            f"{file}: the model is damaged or of another version; install On Record again."
         )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -66,76 +60,3 @@ def padded(rows: Sequence[Sequence[int]]) -> Tokens:
     for n, row in enumerate(rows):
         array[n, : len(row)] = row
     return array
-
-
-def export_onnx(
-    model: torch.nn.Module, bert: BertModel, inputs: Sequence[str], output: str, file: Path
-) -> None:
-    """Export a module around `bert` to fp32 ONNX, attention, GELU and normalization fused.
-
-    The module's inputs are int64 of shape (batch, tokens).
-    """
-    import torch
-    from onnxruntime.transformers.fusion_options import FusionOptions
-    from onnxruntime.transformers.optimizer import optimize_model
-
-    # Plainly written attention is what the fusion knows.
-    bert.set_attn_implementation("eager")
-    axes = {name: {0: "batch", 1: "tokens"} for name in inputs}
-    fusion = FusionOptions("bert")
-    fusion.enable_embed_layer_norm = False  # it wants other inputs than these
-    with _quiet():
-        # The tracing exporter: its graph quantizes better than the newer one's.
-        torch.onnx.export(
-            model.eval(),
-            tuple(torch.ones(2, 16, dtype=torch.int64) for _ in inputs),
-            str(file),
-            input_names=list(inputs),
-            output_names=[output],
-            dynamic_axes={**axes, output: {0: "batch"}},
-            opset_version=17,
-            dynamo=False,
-        )
-        fused = optimize_model(
-            str(file),
-            model_type="bert",
-            num_heads=bert.config.num_attention_heads,
-            hidden_size=bert.config.hidden_size,
-            optimization_options=fusion,
-            opt_level=0,
-        )
-        fused.save_model_to_file(str(file))
-
-
-def quantize(full: Path, file: Path) -> str:
-    """Make the int8 model `file` of the fp32 one `full`; gives the new file's sha256.
-
-    Weights are int8 per channel, activations are quantized as they come (onnxruntime's
-    dynamic quantization).
-    """
-    from onnx import TensorProto
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    with _quiet():
-        quantize_dynamic(
-            full,
-            file,
-            per_channel=True,
-            weight_type=QuantType.QInt8,
-            # Fused nodes do not say what they give.
-            extra_options={"DefaultTensorType": TensorProto.FLOAT},
-        )
-    return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """The exporter and the quantizer warn of what does not concern the user."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        before = logging.root.manager.disable
-        logging.disable(logging.WARNING)
-        try:
-            yield
-        finally:
-            logging.disable(before)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -36,18 +35,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def folders_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """HOME and all that On Record writes by default is below a temporary folder.
-
-    The cache is one for the session: the embedding model is exported once, by the first test
-    that needs it. Where $ONRECORD_CACHE names one already, that is used.
-    """
+    """HOME and all that On Record writes by default is below a temporary folder."""
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(home))
         patch.setenv("XDG_DATA_HOME", str(home / "data"))
-        patch.setenv("XDG_CACHE_HOME", str(home / "cache"))
-        cache = os.environ.get("ONRECORD_CACHE") or str(home / "cache" / "onrecord")
-        patch.setenv("ONRECORD_CACHE", cache)
         for name in ("INDEX", "MODEL", "THREADS", "PASSAGES", "QUOTES", "THRESHOLD", "URL"):
             patch.delenv(f"ONRECORD_{name}", raising=False)
         yield home

@@ -125,5 +125,5 @@ def assemble_fakes(put: Callable[[Any, str, Any], None] = setattr) -> None:
     """
     import app.assemble
 
-    put(app.assemble, "open_embedder", lambda model, *, threads, cache: BagOfWords())
-    put(app.assemble, "open_reader", lambda embedder, *, threads: OverlapReader())
+    put(app.assemble, "open_embedder", lambda model, *, threads: BagOfWords())
+    put(app.assemble, "open_reader", lambda **_: OverlapReader())

@@ -1,7 +1,7 @@
 """The Reader seam: a question and passages in, scored spans out.
 
 Readers know nothing of transcripts; a span's place is in its passage. `span` is the trained
-reader, `evidence` weighs its spans with what else speaks for them; `sets` and `train` made it.
+reader, `evidence` weighs its spans with what else speaks for them; `app.training` made it.
 """
 
 from __future__ import annotations
@@ -13,12 +13,16 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence of a passage, in the passage's coordinates; `asked` says it may be quoted."""
+    """A sentence of a passage, in the passage's coordinates; `asked` says it may be quoted.
+
+    `likeness` is the cosine of the question and the sentence, as it was found.
+    """
 
     start: int
     end: int
     speaker: str | None
     asked: bool = True
+    likeness: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,8 @@ from typing import Any, Self
 from app.question import asked_of, named
 from app.reader import Passage, Reader, Sentence, Span
 from app.reader.span import MODEL, SpanReader, damaged, read_about
-from index.embed import Embedder
 from index.keyword import content_words
-from index.store import Vectors
 
-REMEMBERED = 20_000  # sentence vectors kept, 1.5 kB each
 MARGIN = 8.0  # beyond it a margin tells nothing more
 
 
@@ -95,16 +92,14 @@ class Found:
 
 
 class EvidenceReader:
-    """Ranks spans by evidence. Sentence vectors are remembered between questions."""
+    """Ranks spans by evidence."""
 
-    def __init__(self, spans: Reader, embedder: Embedder, weights: Weights) -> None:
+    def __init__(self, spans: Reader, weights: Weights) -> None:
         self._spans = spans
-        self._embedder = embedder
         self._weights = weights
-        self._vectors: dict[str, Vectors] = {}
 
     @classmethod
-    def open(cls, embedder: Embedder, *, threads: int, folder: Path = MODEL) -> Self:
+    def open(cls, *, threads: int, folder: Path = MODEL) -> Self:
         """The model in `folder` and its weights.
 
         Raises OnRecordError where a part is missing, damaged or of another version.
@@ -113,7 +108,7 @@ class EvidenceReader:
             weights = Weights.from_json(read_about(folder)["weights"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise damaged(folder, error) from error
-        return cls(SpanReader.open(folder, threads=threads), embedder, weights)
+        return cls(SpanReader.open(folder, threads=threads), weights)
 
     def read(self, question: str, passages: Sequence[Passage], /) -> list[list[Span]]:
         ranked = ranking(self._weights, self.evidence(question, passages))
@@ -140,8 +135,6 @@ class EvidenceReader:
         ]
         marked = [one for one in marked if one[2].asked]
         spoken = [_spoken(passages[n], sentence) for n, _, sentence in marked]
-        vectors = self._embed(spoken)
-        query = self._embedder.embed_query(question)
         asked = {_stem(word) for word in content_words(question)}
         speakers = {s.speaker for p in passages for s in p.sentences if s.speaker}
         person = asked_of(question, sorted(speakers))
@@ -153,7 +146,7 @@ class EvidenceReader:
                 text,
                 Evidence(
                     margin=max(-MARGIN, min(MARGIN, span.score)),
-                    meaning=float(query @ vectors[text]),
+                    meaning=sentence.likeness,
                     likeness=passages[n].likeness,
                     words=_overlap(asked, text, rarity),
                     speaker=_speaks(sentence, text, person),
@@ -162,16 +155,6 @@ class EvidenceReader:
             )
             for (n, span, sentence), text in zip(marked, spoken, strict=True)
         ]
-
-    def _embed(self, texts: Collection[str]) -> Mapping[str, Vectors]:
-        known = self._vectors if len(self._vectors) < REMEMBERED else {}
-        missing = [text for text in dict.fromkeys(texts) if text not in known]
-        if missing:
-            vectors = self._embedder.embed_passages(missing)
-            # A new mapping, since another thread may be reading the old one.
-            known = {**known, **dict(zip(missing, vectors, strict=True))}
-            self._vectors = known
-        return known
 
 
 def ranking(weights: Weights, found: Sequence[Found]) -> list[tuple[float, Found]]:
@@ -197,7 +180,7 @@ def sentence_of(passage: Passage, span: Span) -> Sentence:
     What stands behind the last sentence belongs to it, as for the span reader.
     """
     if not passage.sentences:
-        return Sentence(0, len(passage.text), None)
+        return Sentence(0, len(passage.text), None, likeness=passage.likeness)
     following = (sentence for sentence in passage.sentences if sentence.end > span.start)
     return next(following, passage.sentences[-1])
 

@@ -51,5 +51,5 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def settings_for(tmp_path: Path) -> Callable[..., Settings]:
     """Settings of an index named with --index."""
-    settings = Settings(index=tmp_path, cache=tmp_path / "cache", explicit=True)
+    settings = Settings(index=tmp_path, explicit=True)
     return lambda index, **policy: replace(settings, index=index, policy=Policy(**policy))

@@ -28,7 +28,7 @@ Place = tuple[str, int, int, float]
 def answerer(stocked: Shelf) -> Answerer:
     """Searches and reads by shared words."""
     folder = stocked.open()
-    retriever = HybridRetriever(folder, folder.store(), stocked.embedder)
+    retriever = HybridRetriever(folder, stocked.embedder)
     return Answerer(folder, retriever, OverlapReader(), Policy())
 
 
@@ -429,7 +429,7 @@ def test_ids_are_the_same_in_another_index_with_more_in_it(
     other.write("aa.txt", "Ann Lee: The tide was high.\nBob Ray: The tide was low.\n")
     other.build_all()
     folder = other.open()
-    retriever = HybridRetriever(folder, folder.store(), other.embedder)
+    retriever = HybridRetriever(folder, other.embedder)
     again = Answerer(folder, retriever, OverlapReader(), Policy()).ask(question)
     assert [quote.id for quote in again.quotes] == [q.id for q in answerer.ask(question).quotes]
     assert again.quotes[0].source.id == "meeting-copy"

@@ -57,7 +57,7 @@ def test_it_tells_what_is_in_it(library: Library) -> None:
 def test_the_default_index_is_made_from_the_seeds(tmp_path: Path) -> None:
     told: list[str] = []
     library = Library.open(
-        Settings(index=tmp_path / "first", cache=tmp_path),
+        Settings(index=tmp_path / "first"),
         progress=lambda what, done, total: told.append(what),
     )
     seeds = {file.stem for file in seeds_folder().glob("*.txt")}
@@ -72,7 +72,7 @@ def test_an_index_that_was_named_is_never_made(tmp_path: Path, settings_for: Set
 
 
 def test_the_seeds_can_be_indexed_anywhere(tmp_path: Path) -> None:
-    report = build_seeds(tmp_path / "here", Settings(index=tmp_path / "there", cache=tmp_path))
+    report = build_seeds(tmp_path / "here", Settings(index=tmp_path / "there"))
     assert "trump-putin-call" in report.added
     assert not (tmp_path / "there").exists()
 

@@ -35,7 +35,7 @@ def port(shelf: Shelf) -> Shelf:
 
 
 def answerer(shelf: Shelf, folder: Folder) -> Answerer:
-    retriever = HybridRetriever(folder, folder.store(), shelf.embedder)
+    retriever = HybridRetriever(folder, shelf.embedder)
     return Answerer(folder, retriever, OverlapReader(), BOLD)
 
 

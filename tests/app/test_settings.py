@@ -15,10 +15,8 @@ def test_without_anything_set_the_users_folders_are_used(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     settings = Settings.from_environment(environment={})
     assert settings.index == tmp_path / "data" / "onrecord" / "index"
-    assert settings.cache == tmp_path / "cache" / "onrecord"
     assert settings.model is None
     assert 1 <= settings.threads <= 4
     assert settings.policy == Policy()
@@ -29,7 +27,6 @@ def test_every_variable_is_read() -> None:
     settings = Settings.from_environment(
         environment={
             "ONRECORD_INDEX": "/a/index",
-            "ONRECORD_CACHE": "/a/cache",
             "ONRECORD_MODEL": "some/model",
             "ONRECORD_THREADS": "3",
             "ONRECORD_PASSAGES": "12",
@@ -39,7 +36,6 @@ def test_every_variable_is_read() -> None:
     )
     assert settings == Settings(
         index=Path("/a/index"),
-        cache=Path("/a/cache"),
         model="some/model",
         threads=3,
         policy=Policy(passages=12, quotes=5, threshold=0.25),
@@ -61,7 +57,7 @@ def test_the_option_wins_over_the_variable_and_is_explicit() -> None:
 
 
 def test_an_empty_variable_is_as_none() -> None:
-    names = "INDEX CACHE MODEL THREADS PASSAGES QUOTES THRESHOLD".split()
+    names = "INDEX MODEL THREADS PASSAGES QUOTES THRESHOLD".split()
     empty = Settings.from_environment(environment={f"ONRECORD_{name}": "" for name in names})
     assert empty == Settings.from_environment(environment={})
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.reader.sets import Row
+from app.training.sets import Row
 from eval.collection import Without, ask_all, questions_of
 from eval.figures import figures
 from eval.system import index_of

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.reader.sets import Row
+from app.training.sets import Row
 from eval import reading
 from eval.reading import Figures, Read, figures, for_fitting, line, read, rows_of
 from tests.fakes import MarkReader

@@ -25,7 +25,12 @@ def test_build_open_prove(shelf: Shelf) -> None:
     report = shelf.build_all()
     assert fates(report) == {"added": ("meeting", "report")}
     assert (report.notes, report.failures) == ((), ())
-    assert report.manifest.counts == {"transcripts": 2, "segments": 15, "chunks": 2}
+    assert report.manifest.counts == {
+        "transcripts": 2,
+        "segments": 15,
+        "sentences": 20,
+        "chunks": 2,
+    }
 
     folder = shelf.open()
     assert folder.manifest == report.manifest
@@ -84,7 +89,9 @@ def test_unchanged_chunks_keep_their_vectors(shelf: Shelf) -> None:
     shelf.write("meeting.txt", MEETING)
     shelf.write("report.txt", REPORT)
     shelf.build_all()
-    assert len(shelf.embedder.embedded) == 2
+    counts = shelf.open().manifest.counts
+    # "Yes." is said twice by one person.
+    assert len(shelf.embedder.embedded) == counts["chunks"] + counts["sentences"] - 1
     shelf.embedder.embedded.clear()
 
     shelf.build_all()
@@ -92,7 +99,10 @@ def test_unchanged_chunks_keep_their_vectors(shelf: Shelf) -> None:
 
     shelf.write("report.txt", REPORT.replace("eleven", "twelve"))
     shelf.build_all()
-    assert shelf.embedder.embedded == [shelf.words()["report"].rstrip().removesuffix('"')]
+    chunk, *sentences = shelf.embedder.embedded
+    assert chunk == shelf.words()["report"].rstrip().removesuffix('"')
+    assert sentences
+    assert all("twelve" in sentence for sentence in sentences)
     assert list(shelf.open().prove()) == []
 
 
@@ -101,7 +111,8 @@ def test_another_model_embeds_everything_again(shelf: Shelf) -> None:
     shelf.build_all()
     shelf.embedder = BagOfWords("another model")
     assert fates(shelf.build_all()) == {"unchanged": ("meeting",)}
-    assert len(shelf.embedder.embedded) == 1
+    counts = shelf.open().manifest.counts
+    assert len(shelf.embedder.embedded) == counts["chunks"] + counts["sentences"] - 1
     assert shelf.open().manifest.embedder.name == "another model"
 
 
@@ -304,4 +315,6 @@ def test_progress_is_told(shelf: Shelf) -> None:
         ("transcripts", 2, 2),
         ("chunks", 0, 2),
         ("chunks", 2, 2),
+        ("sentences", 0, 19),
+        ("sentences", 19, 19),
     ]

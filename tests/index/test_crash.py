@@ -160,7 +160,7 @@ def test_publishing_that_fails(built: Shelf, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_an_open_version_goes_on_answering_when_a_newer_one_is_published(built: Shelf) -> None:
     folder = built.open()
-    retriever = HybridRetriever(folder, folder.store(), built.embedder)
+    retriever = HybridRetriever(folder, built.embedder)
     query = Query("Who pays for the new lighthouse?")
     before = retriever.retrieve(query, 3)
     built.build()

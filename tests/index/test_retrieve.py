@@ -1,4 +1,4 @@
-"""Hybrid retrieval: ranks fused, and searches kept to a transcript or to a speaker's words."""
+"""Hybrid retrieval: scores weighed, and searches kept to a transcript or to a speaker's words."""
 
 from __future__ import annotations
 
@@ -7,30 +7,10 @@ from typing import Any
 
 import pytest
 
-from index.retrieve import HybridRetriever, Query, fuse
+from index.retrieve import HybridRetriever, Query
 from index.store import Vectors
 from tests.fixtures.shelf import Shelf
 from tests.fixtures.transcripts import MEETING, REPORT
-
-
-def test_fuse_is_reciprocal_rank_fusion() -> None:
-    """Cormack et al. 2009 with k = 60; the sums written out."""
-    assert fuse([7, 3, 5], [3, 9]) == [
-        (3, 1 / 62 + 1 / 61),
-        (7, 1 / 61),
-        (9, 1 / 62),
-        (5, 1 / 63),
-    ]
-
-
-def test_ties_go_to_the_earlier_chunk() -> None:
-    assert [n for n, _ in fuse([4, 2], [2, 4])] == [2, 4]
-    assert [n for n, _ in fuse([9], [1])] == [1, 9]
-
-
-def test_fuse_of_nothing() -> None:
-    assert fuse() == fuse([]) == fuse([], []) == []
-
 
 FILLER = "It rained a little more. " * 35
 LONG = (
@@ -47,7 +27,7 @@ def retriever(shelf: Shelf) -> HybridRetriever:
         shelf.write(f"{name}.txt", text)
     shelf.build_all()
     folder = shelf.open()
-    return HybridRetriever(folder, folder.store(), shelf.embedder)
+    return HybridRetriever(folder, shelf.embedder)
 
 
 def texts(retriever: HybridRetriever, query: Query) -> list[str]:
@@ -105,23 +85,52 @@ def test_a_question_without_words_is_answered_by_the_vectors_alone(
 
 
 def test_a_chunk_found_by_its_words_alone_has_its_likeness(
-    shelf: Shelf,
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, text in TEXTS.items():
         shelf.write(f"{name}.txt", text)
     shelf.build_all()
     folder = shelf.open()
-    whole = HybridRetriever(folder, folder.store(), shelf.embedder)
+    whole = HybridRetriever(folder, shelf.embedder)
     question = Query("Who spoke of the windmill and the bridge?")
     likeness = {hit.chunk: hit.likeness for hit in whole.retrieve(question, 99)}
     assert 0 < max(likeness.values()) <= 1.0001
+
+    store = folder.store()
 
     class Shallow:
         """A store that finds one chunk, unless it is told which to look at."""
 
         def search(self, vector: Vectors, k: int, allowed: Sequence[int] | None) -> Any:
-            return folder.store().search(vector, k if allowed is not None else 1, allowed)
+            return store.search(vector, k if allowed is not None else 1, allowed)
 
-    found = HybridRetriever(folder, Shallow(), shelf.embedder).retrieve(question, 99)
+    monkeypatch.setattr(folder, "store", Shallow)
+    monkeypatch.setattr("index.retrieve.DEPTH", 1)
+    found = HybridRetriever(folder, shelf.embedder).retrieve(question, 99)
     assert len(found) > 1
     assert {hit.chunk: hit.likeness for hit in found}.items() <= likeness.items()
+
+
+def test_a_hit_has_its_sentences_and_how_near_they_are(retriever: HybridRetriever) -> None:
+    (hit, *_) = retriever.retrieve(Query("What will the bridge cost?"), 9)
+    text = TEXTS[hit.chunk.transcript_id]
+    assert all(hit.chunk.start <= near.start < near.end <= hit.chunk.end for near in hit.sentences)
+    nearest = max(hit.sentences, key=lambda near: near.likeness)
+    assert "bridge" in text[nearest.start : nearest.end]
+
+
+def test_the_words_count_as_much_as_they_are_told_to(shelf: Shelf) -> None:
+    for name, text in TEXTS.items():
+        shelf.write(f"{name}.txt", text)
+    shelf.build_all()
+    folder = shelf.open()
+    question = Query("Who spoke of the windmill and the bridge?")
+    (without, *_) = HybridRetriever(folder, shelf.embedder, words=0.0, vouching=0.0).retrieve(
+        question, 9
+    )
+    assert without.score == pytest.approx(without.likeness)
+    for hit in HybridRetriever(folder, shelf.embedder, words=0.0, vouching=2.0).retrieve(
+        question, 9
+    ):
+        best = max(near.likeness for near in hit.sentences)
+        assert hit.score == pytest.approx(hit.likeness + 2 * best)

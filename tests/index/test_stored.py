@@ -39,6 +39,7 @@ CONTENTS = Contents(
     spans=[[(0, 4), (10, 14), (15, 20), (21, 25), (27, 32), (34, 43)], [(5, 8)]],
     chunks=[[Chunk("talk", 0, 20), Chunk("talk", 15, 43)], [Chunk("walk", 0, 8)]],
     vectors=np.eye(3, 1024, dtype=np.float32),
+    sentence_vectors=np.eye(7, 1024, dtype=np.float32),
     embedder=BagOfWords().identity,
 )
 
@@ -59,11 +60,20 @@ def test_transcripts(folder: Folder) -> None:
 def test_the_manifest(folder: Folder) -> None:
     manifest = folder.manifest
     assert manifest == read_manifest(folder.path)
-    assert (manifest.format, manifest.generation, manifest.folder) == (1, 1, "v-1")
+    assert (manifest.format, manifest.generation, manifest.folder) == (2, 1, "v-1")
     assert manifest.embedder == BagOfWords().identity
     assert manifest.chunking == {"size": SIZE, "overlap": OVERLAP}
-    assert manifest.counts == {"transcripts": 2, "segments": 6, "chunks": 3}
-    assert list(manifest.files) == ["transcripts.sqlite", "vectors.faiss"]
+    assert manifest.counts == {"transcripts": 2, "segments": 6, "sentences": 7, "chunks": 3}
+    assert list(manifest.files) == ["transcripts.sqlite", "vectors.faiss", "sentences.npy"]
+
+
+def test_sentences_and_whose_they_are(folder: Folder) -> None:
+    np.testing.assert_array_equal(folder.sentence_vectors(), CONTENTS.sentence_vectors)
+    # "No 😀." lies in both chunks of the talk.
+    assert folder.sentence_ranges().tolist() == [[0, 3], [2, 6], [6, 7]]
+    assert folder.sentences_numbered(2, 4) == [(15, 20), (21, 25)]
+    stored = [(transcript.id, span) for transcript, span in folder.all_sentences()]
+    assert stored == [("talk", span) for span in CONTENTS.spans[0]] + [("walk", (5, 8))]
 
 
 def test_summaries_are_by_title(folder: Folder) -> None:

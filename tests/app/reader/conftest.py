@@ -12,12 +12,22 @@ import pytest
 from app.reader import Passage, Sentence
 from app.reader.span import FORMAT, SpanReader
 from index.sentences import sentences
+from tests.fakes import BagOfWords
 
 OPEN, CLOSE = "alpha", "omega"
 
 
-def passage(text: str, speaker: str | None = "Ada Okafor") -> Passage:
-    return Passage(text, tuple(Sentence(a, b, speaker) for a, b in sentences(text)))
+def passage(text: str, speaker: str | None = "Ada Okafor", asked: str = "") -> Passage:
+    """A passage; its sentences are as near to what is `asked` as they share words with it."""
+    embedder = BagOfWords()
+    question = embedder.embed_query(asked)
+    return Passage(
+        text,
+        tuple(
+            Sentence(a, b, speaker, likeness=float(embedder.embed_query(text[a:b]) @ question))
+            for a, b in sentences(text)
+        ),
+    )
 
 
 def small_model(folder: Path, token: str = r"\w+|[^\w\s]+") -> Path:

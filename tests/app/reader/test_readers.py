@@ -49,7 +49,7 @@ def shipped() -> SpanReader:
 
 READERS: dict[str, Callable[[], Reader]] = {
     "picker": lambda: SentencePicker(BagOfWords()),
-    "evidence": lambda: EvidenceReader(OverlapReader(), BagOfWords(), WEIGHTS),
+    "evidence": lambda: EvidenceReader(OverlapReader(), WEIGHTS),
     "shipped": shipped,
 }
 PARAMETERS = [
@@ -140,13 +140,14 @@ def weighed(**ranking: float) -> EvidenceReader:
     """A reader by one kind of evidence, over the words that question and sentence share."""
     nothing = dict.fromkeys(Evidence.__slots__, 0.0)
     weights = Weights(Evidence(**{**nothing, **ranking}), MARGIN_ALONE.answering, 0.0, 0.0)
-    return EvidenceReader(OverlapReader(), BagOfWords(), weights)
+    return EvidenceReader(OverlapReader(), weights)
 
 
 def test_the_sentence_that_answers_comes_first() -> None:
     text = "The bridge is fine. The bridge will cost much. The crew is proud."
+    question = "What will it cost?"
     for kind in ("margin", "meaning", "words"):
-        ((best, *_),) = weighed(**{kind: 1.0}).read("What will it cost?", [passage(text)])
+        ((best, *_),) = weighed(**{kind: 1.0}).read(question, [passage(text, asked=question)])
         assert text[best.start : best.end] == "cost"
 
 
@@ -164,7 +165,7 @@ def test_of_equal_sentences_the_one_of_the_person_asked_for_comes_first() -> Non
 
 def test_the_first_span_has_the_log_odds_and_the_others_are_as_far_behind_as_they_rank() -> None:
     text = "The bridge will cost much. The bridge is fine."
-    reader = EvidenceReader(OverlapReader(), BagOfWords(), WEIGHTS)
+    reader = EvidenceReader(OverlapReader(), WEIGHTS)
     asked = [passage(text)]
     ranked = ranking(WEIGHTS, reader.evidence("What will the bridge cost?", asked))
     ((first, second),) = reader.read("What will the bridge cost?", asked)
@@ -177,7 +178,7 @@ def test_the_first_span_has_the_log_odds_and_the_others_are_as_far_behind_as_the
 
 def test_a_sentence_of_two_passages_is_no_rival_to_itself() -> None:
     text = "The bridge will cost much."
-    reader = EvidenceReader(OverlapReader(), BagOfWords(), WEIGHTS)
+    reader = EvidenceReader(OverlapReader(), WEIGHTS)
     twice = [passage(text), passage(f"{text} The bridge is fine.")]
     ranked = ranking(WEIGHTS, reader.evidence("What will the bridge cost?", twice))
     assert lead(ranked) > 0.1
@@ -188,7 +189,7 @@ def test_a_sentence_of_two_passages_is_no_rival_to_itself() -> None:
 def test_only_what_may_be_quoted_is_weighed() -> None:
     text = "The pier is safe. The pier is safe."
     told = Passage(text, (Sentence(0, 17, "Ada", False), Sentence(18, 35, "Ben", True)))
-    reader = EvidenceReader(OverlapReader(), BagOfWords(), WEIGHTS)
+    reader = EvidenceReader(OverlapReader(), WEIGHTS)
     found = reader.evidence("Is the pier safe?", [told])
     assert [one.said for one in found] == ["Ben: The pier is safe."]
 
@@ -206,9 +207,7 @@ def test_a_margin_tells_nothing_more_beyond_its_bound() -> None:
         def read(self, question: str, passages: list[Passage], /) -> list[list[Span]]:
             return [[Span(0, 3, 99.0)], [Span(0, 3, -99.0)]]
 
-    found = EvidenceReader(Sure(), BagOfWords(), WEIGHTS).evidence(
-        "The?", [passage("The end.")] * 2
-    )
+    found = EvidenceReader(Sure(), WEIGHTS).evidence("The?", [passage("The end.")] * 2)
     assert [one.evidence.margin for one in found] == [MARGIN, -MARGIN]
 
 
@@ -222,21 +221,13 @@ def test_a_label_belongs_to_the_sentence_behind_it() -> None:
     assert sentence_of(Passage(text, ()), Span(17, 20, 0.0)) == Sentence(0, 32, None)
 
 
-def test_a_sentence_is_embedded_once_over_many_questions() -> None:
-    embedder = BagOfWords()
-    reader = EvidenceReader(OverlapReader(), embedder, WEIGHTS)
-    for question in ("Who pays?", "Who pays for it?", "Does the county?"):
-        reader.read(question, [passage("The county pays. The town pays not.")])
-    assert len(embedder.embedded) == len(set(embedder.embedded)) == 2
-
-
 # --- The shipped model ----------------------------------------------------------------------------
 
 
 @pytest.mark.model
 def test_the_shipped_reader_opens() -> None:
     text = "The meeting began late. The county pays for the lighthouse. Nobody objected."
-    reader = EvidenceReader.open(BagOfWords(), threads=1)
+    reader = EvidenceReader.open(threads=1)
     ((best, *_),) = reader.read("Who pays for the lighthouse?", [passage(text, None)])
     assert "county" in text[best.start : best.end]
 
@@ -283,13 +274,13 @@ def test_weights_that_do_not_fit_are_told_in_a_sentence(tmp_path: Path, weights:
     small_model(tmp_path)
     spoil(tmp_path, weights)
     with pytest.raises(OnRecordError, match=r"the reader's files are missing or damaged .*install"):
-        EvidenceReader.open(BagOfWords(), threads=1, folder=tmp_path)
+        EvidenceReader.open(threads=1, folder=tmp_path)
 
 
 def test_weights_that_fit_are_read(tmp_path: Path) -> None:
     small_model(tmp_path)
     spoil(tmp_path, asdict(WEIGHTS))
-    reader = EvidenceReader.open(BagOfWords(), threads=1, folder=tmp_path)
+    reader = EvidenceReader.open(threads=1, folder=tmp_path)
     text = f"So it is. We said {OPEN} eleven {CLOSE}."
     ((best, *_),) = reader.read("How much?", [passage(text)])
     assert text[best.start : best.end] == f"{OPEN} eleven {CLOSE}"

@@ -16,11 +16,10 @@ import pytest
 
 from app.reader import Passage
 from app.reader.evidence import EvidenceReader
-from app.reader.sets import Stage
 from app.reader.span import SpanReader
+from app.training.sets import Stage
 from index.errors import OnRecordError
 from index.onnx import open_session
-from tests.fakes import BagOfWords
 
 TEXT = "The bridge will cost eleven million. The county pays for it. Nobody objected to that."
 pytestmark = pytest.mark.model
@@ -29,7 +28,7 @@ pytestmark = pytest.mark.model
 @pytest.fixture
 def train() -> Any:
     """The module; it imports torch, which takes seconds that no other test should wait for."""
-    return importlib.import_module("app.reader.train")
+    return importlib.import_module("app.training.reader")
 
 
 @pytest.fixture
@@ -134,7 +133,7 @@ def test_what_is_exported_can_be_read_and_learned_on(
     assert found[1][: len(short.ids)] == pytest.approx(scores[1][: len(short.ids)], abs=1e-4)
     ((best, *_),) = SpanReader.open(run / "model", threads=1).read("?", [Passage(TEXT, ())])
     assert best.end <= len(TEXT)
-    EvidenceReader.open(BagOfWords(), threads=1, folder=run / "model")
+    EvidenceReader.open(threads=1, folder=run / "model")
 
     again = train.new_model()
     train.start_from(again, run / "model" / "reader.onnx")

@@ -1,7 +1,9 @@
 """Question sets to training examples: which rows are drawn, and what is made of each.
 
-Sets are gzipped JSON lines in SQuAD's shape: title, question, context, answers, answerable.
-Nothing here knows of the model; `train` turns examples into tensors.
+Sets are gzipped JSON lines in SQuAD's shape: title, question, context, answers, answerable. Two
+are made of parts: `qmsum`, QMSum's own queries, and `spoken`, questions of ours whose passages
+stand in QMSum's meetings and in `speech`. Nothing here knows of a model; `reader` and
+`retriever` train on what it gives.
 """
 
 from __future__ import annotations
@@ -10,10 +12,10 @@ import gzip
 import json
 import random
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app.reader.span import CLS, QUESTION_TOKENS, SEP
 
@@ -25,8 +27,10 @@ HELD_TITLES = 8
 # Questions that share squad_dev's articles.
 ON_SQUAD_ARTICLES = frozenset({"squad_dev", "disfl_qa"})
 # Transcripts of speech, whose punctuation a recogniser may leave out.
-SPOKEN = frozenset({"speech", "molweni"})
+SPOKEN = frozenset({"speech", "spoken", "molweni"})
 MARKS = frozenset('.,;?!-…"')
+SPOKEN_FILE = Path(__file__).parent / "spoken.jsonl.gz"
+LONGEST_STRETCH = 3_200  # characters of QMSum's relevant stretches
 NEAREST = 3  # of a document's passages without the answer, those a negative is drawn from
 APART = 8  # fewest tokens of a window that leaves the answer out
 
@@ -85,16 +89,63 @@ def read_rows(file: Path) -> list[Row]:
     return rows
 
 
+def read_set(data: Path, name: str) -> list[Row]:
+    """The rows of a set that may be trained on. `data` holds train/ and dev/."""
+    made_of_parts = {"qmsum": _qmsum, "spoken": _spoken}
+    if name in made_of_parts:
+        return made_of_parts[name](data)
+    return [row for row in read_rows(data / "train" / f"{name}.jsonl.gz") if not held(row)]
+
+
+def _meetings(data: Path) -> Iterator[dict[str, Any]]:
+    """QMSum's training meetings, but for those that speech_dev asks about."""
+    measured = {row.title for row in read_rows(data / "dev" / "speech_dev.jsonl.gz")}
+    with gzip.open(data / "qmsum_meetings.jsonl.gz", "rt", encoding="utf-8") as lines:
+        for meeting in map(json.loads, lines):
+            if meeting["split"] == "train" and meeting["id"] not in measured:
+                yield meeting
+
+
+def _qmsum(data: Path) -> list[Row]:
+    """QMSum's queries over the stretch that is relevant to each, where it is one of fair length."""
+    rows = []
+    for meeting in _meetings(data):
+        for query in meeting["queries"]:
+            if len(query["relevant"]) == 1:
+                start, end = query["relevant"][0]["start"], query["relevant"][0]["end"]
+                if end - start <= LONGEST_STRETCH:
+                    text, all_of_it = meeting["text"][start:end], ((0, end - start),)
+                    rows.append(Row("qmsum", meeting["id"], query["question"], text, all_of_it))
+    return rows
+
+
+def _spoken(data: Path) -> list[Row]:
+    """Our own questions: the file says where, DATA holds the words."""
+    meetings = {meeting["id"]: meeting["text"] for meeting in _meetings(data)}
+    with gzip.open(data / "train" / "speech.jsonl.gz", "rt", encoding="utf-8") as lines:
+        speech = {row["id"]: row for row in map(json.loads, lines)}
+    rows = []
+    with gzip.open(SPOKEN_FILE, "rt", encoding="utf-8") as lines:
+        for row in map(json.loads, lines):
+            if "row" in row:
+                title, text = speech[row["row"]]["title"], speech[row["row"]]["context"]
+            else:
+                title, text = row["meeting"], meetings[row["meeting"]][row["start"] : row["end"]]
+            answers = (tuple(row["answer"]),) if row["answer"] else ()
+            rows.append(Row("spoken", title, row["question"], text, answers))
+    return rows
+
+
 def held(row: Row) -> bool:
     """Whether the row is of an article that is kept for measuring."""
     return row.dataset in ON_SQUAD_ARTICLES and sum(row.title.encode()) % HELD_TITLES == 0
 
 
 class Sets:
-    """The training sets in `folder`, each read when it is first wanted."""
+    """Sets as examples; `read` gives the rows of one by its name, when they are first wanted."""
 
-    def __init__(self, folder: Path, tokenizer: Tokenizer) -> None:
-        self._folder = folder
+    def __init__(self, read: Callable[[str], list[Row]], tokenizer: Tokenizer) -> None:
+        self._read_rows = read
         self._tokenizer = tokenizer
         self._rows: dict[str, list[Row]] = {}
         self._neighbours: dict[str, Neighbours] = {}
@@ -121,8 +172,7 @@ class Sets:
 
     def _read(self, name: str) -> list[Row]:
         if name not in self._rows:
-            rows = read_rows(self._folder / f"{name}.jsonl.gz")
-            self._rows[name] = [row for row in rows if not held(row)]
+            self._rows[name] = self._read_rows(name)
             self._neighbours[name] = Neighbours(self._rows[name])
         return self._rows[name]
 

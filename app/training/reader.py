@@ -1,16 +1,17 @@
 """Training the span reader: from all-MiniLM-L6-v2's weights to start and end scores.
 
-    python -m app.reader.train DATA RUN [--start app/reader/model]     (DATA holds train/*.jsonl.gz)
+    python -m app.training.reader DATA RUN [--start app/reader/model]
 
-A run is a folder: settings.json, log.jsonl, checkpoint.pt, from which a killed run goes on
-where it was, and at the end model/, which `app.reader.span` reads. With --start it learns on
-from an earlier reader. `eval.calibrate` then fits how the reader weighs its evidence. Needs
-torch; nothing of On Record's question path imports this module.
+DATA holds train/*.jsonl.gz. A run is a folder: settings.json, log.jsonl, checkpoint.pt, from
+which a killed run goes on where it was, and at the end model/, which `app.reader.span` reads.
+With --start it learns on from an earlier reader. `eval.calibrate` then fits how the reader
+weighs its evidence. Needs torch; nothing of On Record's question path imports this module.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import hashlib
 import json
 import random
@@ -25,11 +26,11 @@ import torch
 from tokenizers import Tokenizer
 
 from app.reader.evidence import MARGIN_ALONE
-from app.reader.sets import Example, Sets, Stage
 from app.reader.span import FORMAT, read_about
-from index.embed import default_weights, load_transformer
+from app.training.export import export_onnx, quantize
+from app.training.sets import Example, Sets, Stage, read_rows, read_set
+from index.embed import load_transformer, packaged_weights
 from index.errors import OnRecordError
-from index.onnx import export_onnx, quantize
 
 # Single sentences first, then short windows of everything, then windows as long as a chunk with
 # more speech: cheap examples while there is most to learn.
@@ -67,37 +68,30 @@ STAGES = (
         unpunctuated=0.15,
     ),
 )
-# A reader that learns on sees every set once or twice more.
+# A reader that learns on: our own spoken questions, with enough of the rest not to forget it.
 FURTHER_STAGES = (
     Stage(
         rows={
-            "squadshifts": 18_000,
-            "squad_dev": 8_600,
-            "squad_train_small": 3_200,
-            "qed": 6_000,
-            "speech": 2_600,
-            "fairytaleqa": 1_000,
-            "disfl_qa": 1_000,
-            "molweni": 700,
+            "spoken": 7_600,
+            "speech": 1_000,
+            "squadshifts": 2_500,
+            "squad_dev": 1_000,
+            "qed": 1_000,
         },
-        window_tokens=(56, 144),
-        negatives=0.2,
-        unpunctuated=0.15,
+        window_tokens=(56, 160),
+        negatives=0.25,
+        unpunctuated=0.1,
     ),
     Stage(
         rows={
-            "squadshifts": 7_500,
-            "squad_dev": 4_000,
-            "squad_train_small": 1_600,
-            "qed": 3_000,
-            "speech": 2_900,
-            "fairytaleqa": 600,
-            "disfl_qa": 500,
-            "molweni": 600,
+            "spoken": 4_500,
+            "speech": 1_000,
+            "squadshifts": 700,
+            "qed": 400,
         },
         window_tokens=(128, 216),
         negatives=0.3,
-        unpunctuated=0.15,
+        unpunctuated=0.1,
     ),
 )
 
@@ -150,7 +144,7 @@ class SpanModel(torch.nn.Module):
 
 def new_model() -> SpanModel:
     """The model before training: the packaged weights, checked, under a fresh head."""
-    transformer: Any = load_transformer(str(default_weights()))[0]
+    transformer: Any = load_transformer(str(packaged_weights()))[0]
     return SpanModel(transformer.auto_model)
 
 
@@ -195,7 +189,7 @@ def start_from(model: SpanModel, file: Path) -> None:
 
 
 def tokenizer() -> Tokenizer:
-    found = Tokenizer.from_file(str(default_weights() / "tokenizer.json"))
+    found = Tokenizer.from_file(str(packaged_weights() / "tokenizer.json"))
     found.no_padding()
     found.no_truncation()
     return found
@@ -265,7 +259,7 @@ def dev_figures(model: SpanModel, dev: Mapping[str, Sequence[Example]]) -> dict[
 def dev_examples(data: Path, settings: Settings) -> dict[str, list[Example]]:
     """Examples of the sets in DATA/dev that are there, the same for every run."""
     rng = random.Random(settings.seed)  # noqa: S311
-    sets = Sets(data / "dev", tokenizer())
+    sets = Sets(lambda name: read_rows(data / "dev" / f"{name}.jsonl.gz"), tokenizer())
     return {
         name: list(sets.examples(Stage({name: settings.dev_rows}, DEV_WINDOW), rng))
         for name in DEV_SETS
@@ -276,7 +270,7 @@ def dev_examples(data: Path, settings: Settings) -> dict[str, list[Example]]:
 def plan(data: Path, settings: Settings) -> list[list[Example]]:
     """The batches of the whole run, in order; the same for the same settings and data."""
     rng = random.Random(settings.seed)  # noqa: S311
-    sets = Sets(data / "train", tokenizer())
+    sets = Sets(functools.partial(read_set, data), tokenizer())
     return [
         batch
         for stage in settings.stages
@@ -381,7 +375,7 @@ def export(model: SpanModel, run: Path) -> None:
     full, small = run / "fp32", run / "model"
     for folder in (full, small):
         folder.mkdir(exist_ok=True)
-        shutil.copyfile(default_weights() / "tokenizer.json", folder / "tokenizer.json")
+        shutil.copyfile(packaged_weights() / "tokenizer.json", folder / "tokenizer.json")
     inputs = ["input_ids", "attention_mask", "token_type_ids"]
     export_onnx(model, model.bert, inputs, "scores", full / "reader.onnx")
     quantize(full / "reader.onnx", small / "reader.onnx")

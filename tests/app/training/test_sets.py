@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import json
 import random
@@ -14,9 +15,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from app.reader.sets import Example, Neighbours, Row, Sets, Stage, held, read_rows, window
 from app.reader.span import CLS, SEP
-from index.embed import default_weights
+from app.training.sets import (
+    Example,
+    Neighbours,
+    Row,
+    Sets,
+    Stage,
+    held,
+    read_rows,
+    read_set,
+    window,
+)
+from index.embed import packaged_weights
 
 TALK = (
     "Ada: Well, um, the harbour bridge will cost eleven million, not nine. Ben: And who pays? "
@@ -26,7 +37,7 @@ TALK = (
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Tokenizer:
-    found = Tokenizer.from_file(str(default_weights() / "tokenizer.json"))
+    found = Tokenizer.from_file(str(packaged_weights() / "tokenizer.json"))
     found.no_padding()
     found.no_truncation()
     return found
@@ -44,7 +55,8 @@ def line(question: str, answer: str | None, *, title: str = "t", context: str = 
 
 
 def write(folder: Path, name: str, *rows: dict[str, Any]) -> Path:
-    file = folder / f"{name}.jsonl.gz"
+    file = folder / "train" / f"{name}.jsonl.gz"
+    file.parent.mkdir(exist_ok=True)
     with gzip.open(file, "wt", encoding="utf-8") as out:
         out.writelines(json.dumps(row) + "\n" for row in rows)
     return file
@@ -58,7 +70,8 @@ def examples(tmp_path: Path, tokenizer: Tokenizer) -> Callable[..., list[Example
         write(tmp_path, name, *rows)
         settings = {"window_tokens": (16, 32), **stage}
         plan = Stage(rows={name: count or len(rows)}, **settings)
-        return list(Sets(tmp_path, tokenizer).examples(plan, random.Random(1)))
+        read = functools.partial(read_set, tmp_path)
+        return list(Sets(read, tokenizer).examples(plan, random.Random(1)))
 
     return made
 

@@ -1,0 +1,138 @@
+"""Finding alone: how often what answers is among the first passages found.
+
+    python -m eval.retrieval DATA SET [--model NAME]
+
+SET is speech_dev (its answerable questions against all passages of speech, training and dev),
+xquad_en (against its 240 paragraphs) or qmsum_dev (QMSum's queries against its dev meetings, where
+every chunk of a relevant stretch is right), of the sets in DATA. Each passage is a transcript of
+one index, found when a chunk of it is. Vectors alone, keywords alone, and both as the program
+has them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import os
+import tempfile
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.assemble import Parts, open_parts
+from app.settings import Settings
+from app.training.sets import read_rows
+from eval.formats import plain
+from eval.metrics import mean, ranking
+from eval.system import index_of
+from index.retrieve import HybridRetriever, Query
+
+SETS = ("speech_dev", "xquad_en", "qmsum_dev")
+FOUND = 100  # chunks asked for
+SHOWN = ("Success@1", "Success@5", "Success@10", "Success@30", "RR")
+# What a chunk is found by.
+WAYS = {
+    "vectors": {"words": 0.0, "vouching": 0.0},
+    "keywords": {"words": 1e6, "vouching": 0.0},
+    "both": {},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A question, and the [start, end) of the transcripts that answer it, by name."""
+
+    question: str
+    relevant: tuple[tuple[str, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """Transcripts by name, and what is searched for in them.
+
+    With `whole`, a transcript is found as one; else a chunk by itself.
+    """
+
+    texts: dict[str, str]
+    searches: list[Search]
+    whole: bool
+
+
+def passages(data: Path, name: str) -> Collected:
+    """The passages of a set of questions, each a transcript."""
+    rows = [row for row in read_rows(data / "dev" / f"{name}.jsonl.gz") if row.answers]
+    others = read_rows(data / "train" / "speech.jsonl.gz") if name == "speech_dev" else []
+    names: dict[str, str] = {}
+    for row in [*read_rows(data / "dev" / f"{name}.jsonl.gz"), *others]:
+        names.setdefault(row.context, f"passage-{len(names):04}")
+    searches = [Search(row.question, ((names[row.context], 0, len(row.context)),)) for row in rows]
+    return Collected({name: text for text, name in names.items()}, searches, whole=True)
+
+
+def meetings(data: Path) -> Collected:
+    """QMSum's dev meetings; a query may have several relevant stretches."""
+    texts, searches = {}, []
+    with gzip.open(data / "dev" / "qmsum_dev.jsonl.gz", "rt", encoding="utf-8") as lines:
+        for row in map(json.loads, lines):
+            name = row["title"]
+            texts[name] = plain(row["context"])
+            places = ((one["start"], one["start"] + len(one["text"])) for one in row["answers"])
+            relevant = tuple((name, start, end) for start, end in places)
+            searches.append(Search(row["question"], relevant))
+    return Collected(texts, searches, whole=False)
+
+
+def found(
+    parts: Parts, given: Collected, weights: Mapping[str, float]
+) -> Iterator[tuple[Sequence[Hashable], Collection[Hashable]]]:
+    """For each search what was found, best first, and what should be."""
+    retriever = HybridRetriever(parts.folder, parts.embedder, **weights)
+    for search in given.searches:
+        chunks = [hit.chunk for hit in retriever.retrieve(Query(search.question), FOUND)]
+        if given.whole:
+            items: list[Hashable] = list(dict.fromkeys(chunk.transcript_id for chunk in chunks))
+            yield items, {name for name, _, _ in search.relevant}
+        else:
+            yield (
+                chunks,
+                {
+                    chunk
+                    for chunk in parts.folder.all_chunks()
+                    for name, start, end in search.relevant
+                    if chunk.transcript_id == name and chunk.start < end and start < chunk.end
+                },
+            )
+
+
+def lines(parts: Parts, given: Collected) -> Iterator[str]:
+    """The table."""
+    yield f"| {len(given.searches)} questions | {' | '.join(SHOWN)} |"
+    yield f"|---{'|---' * len(SHOWN)}|"
+    for way, weights in WAYS.items():
+        values = ranking(*zip(*found(parts, given, weights), strict=True))
+        shares = (mean([value[name] for value in values]) for name in SHOWN)
+        yield f"| {way} | {' | '.join(f'{share:.1%}' for share in shares)} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="finding alone, over the passages of a set")
+    parser.add_argument("data", type=Path, metavar="DATA", help="folder of the question sets")
+    parser.add_argument("set", choices=SETS, metavar="SET", help=", ".join(SETS))
+    parser.add_argument("--model", help="another embedding model, by name or path")
+    options = parser.parse_args()
+    if options.model:
+        os.environ["ONRECORD_MODEL"] = options.model
+    given = (
+        meetings(options.data)
+        if options.set == "qmsum_dev"
+        else passages(options.data, options.set)
+    )
+    with tempfile.TemporaryDirectory() as temporary:
+        index = index_of(given.texts, Path(temporary))
+        for line in lines(open_parts(Settings.from_environment(index=index)), given):
+            print(line)
+
+
+if __name__ == "__main__":
+    main()
