@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from app.reader import Passage, Sentence, Span
+from index.chunk import Chunk
 from index.embed import Identity
 from index.folder import Folder
 from index.keyword import content_words
-from index.retrieve import Hit, Query
+from index.retrieve import Hit, Near, Query
 from index.store import Vectors
 
 DIMENSION = 1024
@@ -79,9 +80,14 @@ class Everything:
 
     def __init__(self, folder: Folder) -> None:
         self.chunks = folder.all_chunks()
+        self._folder = folder
 
     def retrieve(self, query: Query, k: int, /) -> list[Hit]:
-        return [Hit(chunk, 1.0, 1.0) for chunk in self.chunks]
+        return [Hit(chunk, 1.0, 1.0, self._sentences(chunk)) for chunk in self.chunks]
+
+    def _sentences(self, chunk: Chunk) -> tuple[Near, ...]:
+        spans = self._folder.sentences(chunk.transcript_id, chunk.start, chunk.end)
+        return tuple(Near(start, end, 1.0) for start, end in spans)
 
 
 class Marker:

@@ -3,7 +3,8 @@
 `EvidenceReader` takes the best span of every sentence from `app.reader.span` and weighs, for
 each, the margin over "no answer", how near the sentence and its passage are to the question in
 meaning, which of the question's words it has, and whether the person whose words are asked for
-says it. The weights ship with the model; `eval.calibrate` fits them.
+says it. The weights ship with the model; `eval.calibrate` fits them. Where the first passages
+answer clearly, the others are not read.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from app.reader import Passage, Reader, Sentence, Span
 from app.reader.span import MODEL, SpanReader, damaged, read_about
 from index.keyword import content_words
 
+# How many passages are read before the rest, and the log-odds from which the rest is left unread.
+FIRST = 3
+CLEAR = 0.0
 MARGIN = 8.0  # beyond it a margin tells nothing more
 
 
@@ -111,7 +115,10 @@ class EvidenceReader:
         return cls(SpanReader.open(folder, threads=threads), weights)
 
     def read(self, question: str, passages: Sequence[Passage], /) -> list[list[Span]]:
-        ranked = ranking(self._weights, self.evidence(question, passages))
+        found = self.evidence(question, passages, 0, FIRST)
+        if len(passages) > FIRST and not self._is_clear(found):
+            found += self.evidence(question, passages, FIRST)
+        ranked = ranking(self._weights, found)
         result: list[list[Span]] = [[] for _ in passages]
         if not ranked:
             return result
@@ -124,12 +131,25 @@ class EvidenceReader:
             result[found.passage].append(Span(span.start, span.end, rank + shift))
         return result
 
-    def evidence(self, question: str, passages: Sequence[Passage]) -> list[Found]:
-        """Every span that is marked and may be quoted, with the evidence for it, in no order."""
+    def _is_clear(self, found: Sequence[Found]) -> bool:
+        """Whether the best of what was found so far is as likely right as to look no further."""
+        if not found:
+            return False
+        ranked = ranking(self._weights, found)
+        return self._weights.log_odds(ranked[0][1].evidence, lead(ranked)) >= CLEAR
+
+    def evidence(
+        self, question: str, passages: Sequence[Passage], begin: int = 0, stop: int | None = None
+    ) -> list[Found]:
+        """Every span that is marked and may be quoted, with the evidence for it, in no order.
+
+        Of the passages only [begin, stop) are read; what is rare is told by all of them.
+        """
+        read = range(*slice(begin, stop).indices(len(passages)))
         marked = [
-            (n, span, sentence_of(passage, span))
-            for n, (passage, spans) in enumerate(
-                zip(passages, self._spans.read(question, passages), strict=True)
+            (n, span, sentence_of(passages[n], span))
+            for n, spans in zip(
+                read, self._spans.read(question, [passages[n] for n in read]), strict=True
             )
             for span in spans
         ]

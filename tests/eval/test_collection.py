@@ -49,7 +49,7 @@ def test_without_never_finds_the_one() -> None:
     class Both:
         def retrieve(self, query: Query, k: int, /) -> list[Hit]:
             names = ["a", "b"] * 9
-            return [Hit(Chunk(name, n, n + 1), 1.0, 1.0) for n, name in enumerate(names)][:k]
+            return [Hit(Chunk(name, n, n + 1), 1.0, 1.0, ()) for n, name in enumerate(names)][:k]
 
     found = Without(Both(), "a").retrieve(Query("?"), 4)
     assert [hit.chunk.start for hit in found] == [1, 3, 5, 7]

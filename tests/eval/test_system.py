@@ -43,7 +43,7 @@ class Numbered:
         self.has = has
 
     def retrieve(self, query: Query, k: int, /) -> list[Hit]:
-        return [Hit(Chunk(query.text, n, n + 1), 1.0, 1.0) for n in range(min(k, self.has))]
+        return [Hit(Chunk(query.text, n, n + 1), 1.0, 1.0, ()) for n in range(min(k, self.has))]
 
 
 def test_a_tap_gives_what_is_asked_for_and_remembers_more() -> None:

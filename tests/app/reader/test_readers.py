@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from app.reader import Passage, Reader, Sentence, Span
 from app.reader.evidence import (
+    FIRST,
     MARGIN,
     MARGIN_ALONE,
     Evidence,
@@ -209,6 +210,26 @@ def test_a_margin_tells_nothing_more_beyond_its_bound() -> None:
 
     found = EvidenceReader(Sure(), WEIGHTS).evidence("The?", [passage("The end.")] * 2)
     assert [one.evidence.margin for one in found] == [MARGIN, -MARGIN]
+
+
+def test_where_the_first_passages_answer_clearly_the_others_are_not_read() -> None:
+    read: list[str] = []
+
+    class Noting:
+        def read(self, question: str, passages: list[Passage], /) -> list[list[Span]]:
+            read.extend(passage.text for passage in passages)
+            return OverlapReader().read(question, passages)
+
+    texts = ["The bridge will cost much."] + [f"The pier number {n} is safe." for n in range(6)]
+    passages = [passage(text, asked="What will the bridge cost?") for text in texts]
+    for bias, enough in ((9.0, FIRST), (-9.0, len(texts))):
+        read.clear()
+        weights = replace(WEIGHTS, bias=bias)
+        found = EvidenceReader(Noting(), weights).read("What will the bridge cost?", passages)
+        assert read == texts[:enough]
+        assert len(found) == len(texts)
+        assert found[0]
+        assert all(not spans for spans in found[enough:])
 
 
 def test_a_label_belongs_to_the_sentence_behind_it() -> None:
