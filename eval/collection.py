@@ -3,8 +3,9 @@ has to be found, and how far confidence can be trusted.
 
     python -m eval.collection DATA SET [--rows N] [--half] [--raw]
 
-SET is xquad_en or speech_dev, in DATA/dev. Every passage becomes a transcript of one index; of
-speech_dev only the documents are asked about on which `eval.calibrate` was not fitted. With
+SET is xquad_en or speech_dev, in DATA/dev. Every passage becomes a transcript of one index, for
+speech_dev those of its training set too; of speech_dev only the documents are asked about on
+which `eval.calibrate` was not fitted. With
 --half, every other question is asked with its passage left out, so that it has no answer. With
 --raw, the reader's margin alone ranks and decides, for comparison.
 """
@@ -22,13 +23,14 @@ from app.assemble import open_parts
 from app.reader.span import SpanReader
 from app.settings import Settings
 from app.training.sets import Row as SetRow
-from eval.figures import figures
+from app.training.sets import read_rows
+from eval.figures import parts_of
 from eval.questions import Gold, Question, check_golds
 from eval.reading import SEED, for_fitting, rows_of
 from eval.rows import Row
 from eval.run import run
 from eval.system import Index, index_of
-from eval.tables import table
+from eval.tables import interval_table
 from index.errors import OnRecordError
 from index.retrieve import Hit, Query, Retriever
 
@@ -50,12 +52,21 @@ class Without:
         return [hit for hit in hits if hit.chunk.transcript_id != self.left_out][:k]
 
 
-def questions_of(rows: Sequence[SetRow]) -> tuple[dict[str, str], list[Question]]:
-    """The passages by name, and the questions over them."""
+def others_of(data: Path, name: str) -> list[SetRow]:
+    """Rows whose passages lie beside a set's own, to be told from them."""
+    return read_rows(data / "train" / "speech.jsonl.gz") if name == "speech_dev" else []
+
+
+def questions_of(
+    rows: Sequence[SetRow], others: Sequence[SetRow] = ()
+) -> tuple[dict[str, str], list[Question]]:
+    """The passages by name, those of `others` too, and the questions over the rows' own."""
     names: dict[str, str] = {}
+    for row in (*rows, *others):
+        names.setdefault(row.context, f"passage-{len(names):04}")
     questions = []
     for n, row in enumerate(rows):
-        name = names.setdefault(row.context, f"passage-{len(names):04}")
+        name = names[row.context]
         golds = tuple(Gold(row.context[start:end], start) for start, end in row.answers)
         questions.append(
             Question(
@@ -102,7 +113,7 @@ def main() -> None:
     parser.add_argument("--raw", action="store_true", help="by the reader's margin alone")
     options = parser.parse_args()
     rows = rows_of(options.data, options.set)
-    texts, questions = questions_of(rows)
+    texts, questions = questions_of(rows, others_of(options.data, options.set))
     if options.set in FITTED:
         questions = [q for q, row in zip(questions, rows, strict=True) if not for_fitting(row)]
     if options.rows and options.rows < len(questions):
@@ -118,7 +129,8 @@ def main() -> None:
                 leave=False,
             )
         )
-    print(table({options.set: figures(answered)}))
+    for part in parts_of(answered):
+        print(interval_table(part))
 
 
 if __name__ == "__main__":

@@ -22,9 +22,10 @@ from pathlib import Path
 
 from app.assemble import Parts, open_parts
 from app.settings import Settings
-from app.training.sets import read_rows
+from eval.collection import others_of, questions_of
 from eval.formats import plain
 from eval.metrics import mean, ranking
+from eval.reading import rows_of
 from eval.system import index_of
 from index.retrieve import HybridRetriever, Query
 
@@ -60,14 +61,14 @@ class Collected:
 
 
 def passages(data: Path, name: str) -> Collected:
-    """The passages of a set of questions, each a transcript."""
-    rows = [row for row in read_rows(data / "dev" / f"{name}.jsonl.gz") if row.answers]
-    others = read_rows(data / "train" / "speech.jsonl.gz") if name == "speech_dev" else []
-    names: dict[str, str] = {}
-    for row in [*read_rows(data / "dev" / f"{name}.jsonl.gz"), *others]:
-        names.setdefault(row.context, f"passage-{len(names):04}")
-    searches = [Search(row.question, ((names[row.context], 0, len(row.context)),)) for row in rows]
-    return Collected({name: text for text, name in names.items()}, searches, whole=True)
+    """The passages of a set of questions, each a transcript, and those that lie beside them."""
+    texts, questions = questions_of(rows_of(data, name), others_of(data, name))
+    searches = [
+        Search(one.question, ((one.transcript, 0, len(texts[one.transcript])),))
+        for one in questions
+        if one.answerable and one.transcript
+    ]
+    return Collected(texts, searches, whole=True)
 
 
 def meetings(data: Path) -> Collected:

@@ -30,6 +30,12 @@ def table(columns: Mapping[str, Figures]) -> str:
     return aligned([["", *columns], *lines])
 
 
+def interval_table(part: Part) -> str:
+    """All figures of one part, with their intervals where they have any."""
+    lines = [[measure.label, _with_interval(part, measure)] for measure in MEASURES]
+    return aligned([["", part.name], *lines])
+
+
 def slices_table(name: str, slices: Mapping[str, Figures]) -> str:
     """The figures that can be read from a few questions, one line for each slice, in its order."""
     head = [name, *(SHORT.get(key, BY_KEY[key].label) for key in SLICED)]
