@@ -1,6 +1,6 @@
 """How fast and how large: `make bench`. Ratios of one run, medians; nothing here is a test.
 
-python -m eval.benchmark [embed] [read] [answer] [harness] [start] [memory]   (none: all of them)
+python -m eval.benchmark [PART...]     (embed, read, answer, many, harness, start, memory; none: all)
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from eval.questions import Question
 
 ROUNDS = 3
+COPIES = 24  # of the shipped transcripts: some thousand chunks
 TEXTS = 1240
 ONRECORD = [sys.executable, "-m", "app"]
 
@@ -31,6 +32,7 @@ def main() -> int:
         "embed": embed,
         "read": read,
         "answer": answer,
+        "many": many,
         "harness": harness,
         "start": start,
         "memory": memory,
@@ -137,16 +139,37 @@ def read(folder: Path) -> None:
 
 def answer(folder: Path) -> None:
     """Answers of a warm process: every question of the seed set once to warm up, then timed."""
+    print(f"an answer from a warm process, {_times(library_in(folder / 'answer'))}")
+
+
+def many(folder: Path) -> None:
+    """Answers over a thousand chunks: the shipped transcripts many times, told apart by numbers."""
+    from app.assemble import Library, index_transcripts, seeds_folder
+    from app.settings import Settings
+    from index.formats import find_files
+
+    transcripts = folder / "many"
+    transcripts.mkdir()
+    for file in find_files(seeds_folder()):
+        text = file.read_text(encoding="utf-8")
+        for n in range(COPIES):
+            copy = transcripts / f"{file.stem}-{n}.txt"
+            copy.write_text(text.replace(" the ", f" the {n}th "), encoding="utf-8")
+    settings = Settings.from_environment(index=folder / "many-index")
+    chunks = index_transcripts(settings, [transcripts]).manifest.counts["chunks"]
+    print(f"an answer over {chunks:,} chunks, {_times(Library.open(settings))}")
+
+
+def _times(library: Library) -> str:
+    """What the questions of the seed set take, each asked once after twenty to warm up."""
     from eval.metrics import percentile
 
-    library = library_in(folder / "answer")
     questions = [question.question for question in load("seed")]
     for question in questions[:20]:
         library.ask(question)
     times = [library.ask(question).seconds for question in questions]
-    print(
-        f"an answer from a warm process, {len(times)} questions on the seed: "
-        f"p50 {1000 * (percentile(times, 50) or 0):.0f} ms, "
+    return (
+        f"{len(times)} questions: p50 {1000 * (percentile(times, 50) or 0):.0f} ms, "
         f"p95 {1000 * (percentile(times, 95) or 0):.0f} ms"
     )
 

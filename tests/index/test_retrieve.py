@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from index.embed import DEFAULT_MODEL, open_embedder
 from index.retrieve import HybridRetriever, Query
 from index.store import Vectors
 from tests.fixtures.shelf import Shelf
@@ -134,3 +135,51 @@ def test_the_words_count_as_much_as_they_are_told_to(shelf: Shelf) -> None:
     ):
         best = max(near.likeness for near in hit.sentences)
         assert hit.score == pytest.approx(hit.likeness + 2 * best)
+
+
+# --- What is hard to search -----------------------------------------------------------------------
+
+
+def test_ten_thousand_sentences_that_are_alike_are_embedded_once(shelf: Shelf) -> None:
+    shelf.write("alike.txt", "Ada: Yes.\nBen: No.\n" * 5_000)
+    shelf.write("meeting.txt", MEETING)
+    shelf.build_all()
+    assert len(shelf.embedder.embedded) == len(set(shelf.embedder.embedded)) < 100
+    retriever = HybridRetriever(shelf.open(), shelf.embedder)
+    (first, *_) = retriever.retrieve(Query("What will the bridge cost?"), 9)
+    assert first.chunk.transcript_id == "meeting"
+    (alike, *_) = retriever.retrieve(Query("Yes or no?"), 9)
+    assert alike.chunk.transcript_id == "alike"
+
+
+@pytest.fixture(scope="module")
+def spoken(tmp_path_factory: pytest.TempPathFactory) -> HybridRetriever:
+    """The real model over a meeting, a turn of nothing but fillers, and a talk in German."""
+    shelf = Shelf(tmp_path_factory.mktemp("spoken"))
+    shelf.embedder = open_embedder(DEFAULT_MODEL, threads=2)
+    shelf.write("meeting.txt", MEETING)
+    shelf.write("fillers.txt", "Ada: Um. Uh, hm. Mm-hmm. Yeah, um.\nBen: Uh. Mm. Okay. Um, so.\n")
+    shelf.write(
+        "rathaus.txt",
+        "Anna: Die Fähre nach Norderney fährt erst im April wieder.\n"
+        "Bernd: Der Hafenmeister hat das gestern bestätigt.\n",
+    )
+    shelf.build_all()
+    return HybridRetriever(shelf.open(), shelf.embedder)
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(
+    ("question", "transcript"),
+    [
+        ("How expensive is the crossing going to be?", "meeting"),
+        ("Wann fährt die Fähre nach Norderney wieder?", "rathaus"),
+        ("Norderney Fähre", "rathaus"),
+        ("What will the bridge cost? " + "And who said so, and why? " * 80, "meeting"),
+    ],
+    ids=["in other words", "another language", "its words alone", "longer than the window"],
+)
+def test_the_real_model_finds_it(spoken: HybridRetriever, question: str, transcript: str) -> None:
+    hits = spoken.retrieve(Query(question), 3)
+    assert hits[0].chunk.transcript_id == transcript
+    assert len(hits) == 3
