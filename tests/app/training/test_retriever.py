@@ -184,7 +184,8 @@ def test_a_killed_run_goes_on_where_it_was(
     again = weights(retriever.train(data, tmp_path / "killed", settings))
     assert whole.keys() == again.keys()
     assert all(torch.equal(whole[name], again[name]) for name in whole)
-    logged = [json.loads(line) for line in (tmp_path / "killed" / "log.jsonl").open()]
+    lines = (tmp_path / "killed" / "log.jsonl").read_text().splitlines()
+    logged = [json.loads(line) for line in lines]
     assert {(entry["round"], entry["of"]) for entry in logged} == {(1, 6), (2, 6)}
 
 
