@@ -7,7 +7,6 @@ Heavy imports happen inside the commands, so that --help is instant. Exit codes:
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -246,6 +245,7 @@ def _library(options: argparse.Namespace) -> Library:
 
 def _ask_one(options: argparse.Namespace, library: Library) -> int:
     from app.answer import answer_object
+    from app.batch import json_line
 
     answer = library.ask(
         options.question,
@@ -254,7 +254,7 @@ def _ask_one(options: argparse.Namespace, library: Library) -> int:
         quotes=options.k,
     )
     if options.json:
-        print(_line(answer_object(answer)))
+        print(json_line(answer_object(answer)))
     else:
         _print_answer(answer, sys.stdout)
     return 0
@@ -284,85 +284,27 @@ def _cited(quote: Quote) -> str:
     return " · ".join(parts)
 
 
-def _batch_lines(name: str) -> list[str]:
+def _batch_lines(name: str) -> list[tuple[int, str]]:
+    from app.batch import lines_of
+
     try:
         data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     except OSError as error:
         raise UsageError(f"{name}: cannot be read ({error.strerror}).") from None
-    # Only \n ends a line of JSON Lines; a broken byte breaks its own line only.
-    return data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").split("\n")
+    return lines_of(data)
 
 
-def _ask_batch(lines: Sequence[str], library: Library, k: int | None) -> int:
-    from app.answer import answer_object
+def _ask_batch(lines: Sequence[tuple[int, str]], library: Library, k: int | None) -> int:
+    from app.batch import answer_line, json_line
 
-    asked = failed = 0
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        asked += 1
-        identity: Any = None
-        try:
-            request = _request(line, number)
-            identity = request.get("id")
-            answer = library.ask(
-                _field(request, "question", str, number),
-                _history(request, number),
-                transcript=_field(request, "transcript", str, number, optional=True),
-                speaker=_field(request, "speaker", str, number, optional=True),
-                quotes=k,
-            )
-            result = {"id": identity, **answer_object(answer)}
-        except OnRecordError as error:
-            failed += 1
-            result = {"id": identity, "error": str(error)}
-        print(_line(result), flush=True)
+    failed = 0
+    for number, line in lines:
+        result = answer_line(library, line, number, k)
+        failed += "error" in result
+        print(json_line(result), flush=True)
     if failed:
-        print(f"onrecord: {failed} of {asked} questions could not be asked.", file=sys.stderr)
+        print(f"onrecord: {failed} of {len(lines)} questions could not be asked.", file=sys.stderr)
     return 1 if failed else 0
-
-
-def _line(result: dict[str, Any]) -> str:
-    """JSON as people read it; escaped where UTF-8 could not hold it (half a character)."""
-    line = json.dumps(result, ensure_ascii=False)
-    try:
-        line.encode()
-    except UnicodeEncodeError:
-        return json.dumps(result)
-    return line
-
-
-def _request(line: str, number: int) -> dict[str, Any]:
-    try:
-        request = json.loads(line)
-    except (ValueError, RecursionError):
-        raise UsageError(f"line {number} is not JSON; give one object a line.") from None
-    if not isinstance(request, dict):
-        raise UsageError(f"line {number} is not a JSON object with a question.")
-    return request
-
-
-def _field(
-    request: dict[str, Any], name: str, kind: type, number: int, *, optional: bool = False
-) -> Any:
-    value = request.get(name)
-    if value is None and optional:
-        return None
-    if not isinstance(value, kind):
-        raise UsageError(f"line {number}: {name!r} is missing or is not text.")
-    return value
-
-
-def _history(request: dict[str, Any], number: int) -> list[str]:
-    """Earlier questions: texts, or objects that have a "question"."""
-    history = request.get("history") or []
-    if not isinstance(history, list):
-        raise UsageError(f"line {number}: 'history' is not a list of questions.")
-    texts = [turn.get("question") if isinstance(turn, dict) else turn for turn in history]
-    known = [text for text in texts if isinstance(text, str)]
-    if len(known) < len(texts):
-        raise UsageError(f"line {number}: 'history' is not a list of questions.")
-    return known
 
 
 # --- verify, cite ------------------------------------------------------------------------
@@ -377,12 +319,13 @@ VERDICTS = {
 
 def _verify(options: argparse.Namespace) -> int:
     from app.answer import checked
+    from app.batch import json_line
     from app.verify import verified_object
 
     checked(options.claim, "claim")  # before the index is opened: it may have to be made first
     found = _library(options).verify(options.claim, speaker=options.speaker)
     if options.json:
-        print(_line(verified_object(found)))
+        print(json_line(verified_object(found)))
         return 0
     print(VERDICTS[found.verdict])
     if found.verdict == "altered":

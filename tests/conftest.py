@@ -48,8 +48,9 @@ def folders_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
         patch.setenv("XDG_CACHE_HOME", str(home / "cache"))
         cache = os.environ.get("ONRECORD_CACHE") or str(home / "cache" / "onrecord")
         patch.setenv("ONRECORD_CACHE", cache)
-        for name in ("INDEX", "MODEL", "THREADS", "PASSAGES", "QUOTES", "THRESHOLD", "URL"):
-            patch.delenv(f"ONRECORD_{name}", raising=False)
+        for name in [*os.environ]:
+            if name.startswith("ONRECORD_") and name not in ("ONRECORD_CACHE", "ONRECORD_BROWSER"):
+                patch.delenv(name)
         yield home
 
 
