@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -106,9 +108,13 @@ def _parser() -> argparse.ArgumentParser:
 
     _command(commands, "check", _check, "prove every stored offset and hash again")
 
-    command = _command(commands, "serve", _serve, "the chat page in the browser")
+    _add_keys(commands)
+
+    command = _command(commands, "serve", _serve, "the chat page in the browser, and the API")
     command.add_argument("--host", default="127.0.0.1", help="address (default: %(default)s)")
     command.add_argument("--port", type=_port, default=7860, help="port (default: %(default)s)")
+    command.add_argument("--open-to-everyone", action="store_true",
+                         help="let in whoever can reach it, without a key or a login")  # fmt: skip
 
     for name, extension in _extensions():
         help_text = extension.__doc__.strip().splitlines()[0].rstrip(".")
@@ -116,6 +122,19 @@ def _parser() -> argparse.ArgumentParser:
         command = _command(commands, name, extension.execute, help_text)
         extension.add_arguments(command)
     return parser
+
+
+def _add_keys(commands: Any) -> None:
+    help_text = "the API keys: who may come in with one"
+    keys = commands.add_parser("keys", help=help_text, description=help_text + ".")
+    actions = keys.add_subparsers(metavar="ACTION", required=True)
+    command = _command(actions, "add", _add_key, "make a key, and show it this once")
+    command.add_argument("name", metavar="NAME", help="who or what it is for")
+    command.add_argument("--expires", type=_lasting, metavar="TIME",
+                         help="how long it is good, as 90d or 12h (default: no end)")  # fmt: skip
+    _command(actions, "list", _list_keys, "list the keys by name")
+    command = _command(actions, "revoke", _revoke_key, "take a key back")
+    command.add_argument("name", metavar="NAME")
 
 
 def _extensions() -> Iterator[tuple[str, Any]]:
@@ -150,6 +169,13 @@ def _port(value: str) -> int:
     if not 0 <= number <= 65535:
         raise argparse.ArgumentTypeError(f"{value} is no port; ports are 0 to 65535")
     return number
+
+
+def _lasting(value: str) -> timedelta:
+    found = re.fullmatch(r"([1-9]\d{0,4})([dh])", value)
+    if not found:
+        raise argparse.ArgumentTypeError(f"{value} is no time; give days or hours, as 90d or 12h")
+    return timedelta(**{{"d": "days", "h": "hours"}[found[2]]: int(found[1])})
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
@@ -384,11 +410,50 @@ def _check(options: argparse.Namespace) -> int:
     return 1 if faults else 0
 
 
+# --- keys --------------------------------------------------------------------------------
+
+
+def _add_key(options: argparse.Namespace) -> int:
+    from app.api.keys import Keys
+
+    print(Keys(settings_of(options).index).add(options.name, options.expires))
+    print(
+        "Keep it now: it is stored as a hash only. Send it as `Authorization: Bearer KEY`; from "
+        "now on the server asks everybody for a key.",
+        file=sys.stderr,
+    )
+    return 0
+
+
+def _list_keys(options: argparse.Namespace) -> int:
+    from app.api.keys import Keys
+
+    now = datetime.now(UTC)
+    for key in Keys(settings_of(options).index).all():
+        word = "expired" if key.has_expired(now) else "expires"
+        until = f"{word} {key.expires}" if key.expires else "does not expire"
+        print(f"{key.name}  made {key.created}  {until}")
+    return 0
+
+
+def _revoke_key(options: argparse.Namespace) -> int:
+    from app.api.keys import Keys
+
+    Keys(settings_of(options).index).revoke(options.name)
+    print(f"The key {options.name} opens nothing any more.")
+    return 0
+
+
 # --- serve -------------------------------------------------------------------------------
 
 
 def _serve(options: argparse.Namespace) -> int:
     from app.serve import serve
 
-    serve(_library(options), options.host, options.port)
+    serve(
+        _library(options),
+        options.host,
+        options.port,
+        open_to_everyone=options.open_to_everyone,
+    )
     return 0

@@ -17,6 +17,7 @@ from index import __version__
 from index.errors import OnRecordError, UsageError
 
 if TYPE_CHECKING:
+    import uvicorn
     from fastapi import FastAPI
 
 
@@ -45,6 +46,7 @@ def create_app(library: Library, *, host: str | None = None, shut: bool = False)
     from fastapi.middleware.cors import CORSMiddleware
     from fastapi.responses import HTMLResponse
 
+    from app.api.openapi import complete
     from app.api.problems import add_handlers
     from app.api.routes import create_router
     from app.chat import mount
@@ -64,6 +66,7 @@ def create_app(library: Library, *, host: str | None = None, shut: bool = False)
     app.add_middleware(Doors, settings=settings, host=host, shut=shut)
     add_handlers(app)
     app.include_router(create_router(library, desk))
+    complete(app)
 
     @app.get("/q/{quote_id}", include_in_schema=False)
     def quote(quote_id: str) -> HTMLResponse:
@@ -91,19 +94,24 @@ def serve(library: Library, host: str, port: int, *, open_to_everyone: bool = Fa
         )
     listener = listen(host, port)
     port = listener.getsockname()[1]
+    server = create_server(create_app(library, host=host, shut=shut))
+    shown = f"[{host}]" if ":" in host else host
+    print(f"On Record is at http://{shown}:{port}/ (Ctrl+C stops it).", flush=True)
+    with suppress(KeyboardInterrupt):
+        server.run(sockets=[listener])
+
+
+def create_server(app: FastAPI) -> uvicorn.Server:
+    """What serves the app, on the sockets that its `run` is given."""
     import uvicorn
 
     from app.api.patience import Patient
 
-    app = create_app(library, host=host, shut=shut)
-    shown = f"[{host}]" if ":" in host else host
-    print(f"On Record is at http://{shown}:{port}/ (Ctrl+C stops it).", flush=True)
     # Proxies are trusted by our own list alone, and nothing here speaks WebSocket.
     config = uvicorn.Config(
         app, log_level="warning", http=Patient, ws="none", proxy_headers=False, server_header=False
     )
-    with suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[listener])
+    return uvicorn.Server(config)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -82,7 +82,7 @@ class Keys:
         """
         if not re.fullmatch(r"[\w.@-]{1,64}", name):
             raise UsageError(
-                f"{name!r} cannot name a key; use up to 64 letters, digits, and any of . _ @ -"
+                f"{name!r} cannot name a key; use up to 64 letters, digits, and . _ @ - only."
             )
         now = datetime.now(UTC).replace(microsecond=0)
         try:

@@ -1,4 +1,4 @@
-"""The API's routes, and what tells whether the server is up. Each calls the library, and answers."""
+"""The API's routes, and what tells whether the server is up. Each calls the library and answers."""
 
 from __future__ import annotations
 

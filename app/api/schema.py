@@ -1,7 +1,7 @@
 """What the API takes and gives, as pydantic models: for validation, and for the OpenAPI.
 
-What is taken is taken strictly: no field that is not known, no number for a text. The examples
-are real outputs over the transcripts that ship.
+What is taken is taken strictly: no field that is not known, no number for a text. EXAMPLES are
+real outputs over the transcripts that ship.
 """
 
 from __future__ import annotations
@@ -25,10 +25,6 @@ Question = Annotated[str, Field(min_length=1, max_length=MAX_QUESTION)]
 QuoteId = Annotated[str, Field(pattern=QUOTE_ID)]
 
 
-def example(name: str) -> ConfigDict:
-    return ConfigDict(json_schema_extra={"examples": [EXAMPLES[name]]})
-
-
 class Taken(BaseModel):
     """A body that is sent to the API."""
 
@@ -40,8 +36,6 @@ class AskBody(Taken):
     id) and `speaker` (a name) restrict where the answer may come from; `k` is the most quotes.
     """
 
-    model_config = example("ask request")
-
     question: Question
     history: list[Question] = Field(default=[], max_length=MOST_TURNS)
     transcript: str | None = None
@@ -52,8 +46,6 @@ class AskBody(Taken):
 class VerifyBody(Taken):
     """Words that somebody is said to have said, and who."""
 
-    model_config = example("verify request")
-
     claim: Question
     speaker: str | None = None
 
@@ -63,8 +55,6 @@ class FeedbackBody(Taken):
     that were shown for it. `correction` are the words that would have been right; with `nobody`,
     nobody says it.
     """
-
-    model_config = example("feedback request")
 
     question: Question
     verdict: Literal["right", "wrong"]
@@ -131,8 +121,6 @@ class AnswerObject(BaseModel):
     not answer.
     """
 
-    model_config = example("ask")
-
     question: str
     resolved_question: str
     answerable: bool
@@ -147,8 +135,6 @@ class VerifiedObject(BaseModel):
     """What the record has of a claim. `diff` turns the claimed words into the recorded ones:
     [what is done, claimed words, recorded words].
     """
-
-    model_config = example("verify")
 
     claim: str
     verdict: Literal["exact", "altered", "other_speaker", "not_found"]
@@ -167,8 +153,6 @@ class TranscriptSummary(BaseModel):
 
 class TranscriptList(BaseModel):
     """All transcripts, by title."""
-
-    model_config = example("transcripts")
 
     transcripts: list[TranscriptSummary]
 
@@ -193,8 +177,6 @@ class SegmentObject(BaseModel):
 
 class SegmentPage(BaseModel):
     """`limit` segments of `total`, from `offset` on."""
-
-    model_config = example("segments")
 
     transcript: Source
     total: int
@@ -222,8 +204,6 @@ class Models(BaseModel):
 class IndexObject(BaseModel):
     """The index as it is now. `version` is the ETag of what is read from it."""
 
-    model_config = example("index")
-
     version: str
     on_record: str
     built_at: str
@@ -244,8 +224,6 @@ class Health(BaseModel):
 
 class ProblemObject(BaseModel):
     """What was wrong, and what to do (RFC 9457)."""
-
-    model_config = example("problem")
 
     type: str
     title: str
