@@ -108,6 +108,11 @@ def _parser() -> argparse.ArgumentParser:
 
     _command(commands, "check", _check, "prove every stored offset and hash again")
 
+    command = _command(commands, "doctor", _doctor, "say what is wrong with this installation")
+    command.add_argument("--json", action="store_true", help="print the findings as JSON")
+    command.add_argument("--port", type=_port, default=7860,
+                         help="the server's port (default: %(default)s)")  # fmt: skip
+
     _add_keys(commands)
 
     command = _command(commands, "serve", _serve, "the chat page in the browser, and the API")
@@ -408,6 +413,28 @@ def _check(options: argparse.Namespace) -> int:
         + (f"{len(faults)} faults." if faults else "every offset and hash holds.")
     )
     return 1 if faults else 0
+
+
+# --- doctor ------------------------------------------------------------------------------
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from app.batch import json_line
+    from app.doctor import examine
+
+    findings = []
+    for finding in examine(options.index, options.port):
+        findings.append(finding)
+        if not options.json:
+            print(f"{'ok' if finding.ok else 'wrong':5}  {finding.check:8}  {finding.detail}")
+    well = all(finding.ok for finding in findings)
+    if options.json:
+        print(json_line({"ok": well, "checks": [asdict(finding) for finding in findings]}))
+    elif well:
+        print("All is well. `onrecord check` proves every stored offset and hash.")
+    return 0 if well else 1
 
 
 # --- keys --------------------------------------------------------------------------------

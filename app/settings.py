@@ -85,8 +85,9 @@ class Settings:
         policy = Policy()
         cores = _cores()
         workers = read("WORKERS", _positive, cores, "a whole number from 1")
+        named = read("INDEX", Path, _default_index, "a folder")
         made = cls(
-            index=index or read("INDEX", Path, _default_index, "a folder"),
+            index=index or named,
             cache=read("CACHE", Path, _default_cache, "a folder"),
             model=read("MODEL", str, None, "a model's name or path"),
             threads=read("THREADS", _positive, min(4, cores), "a whole number from 1"),

@@ -67,7 +67,7 @@ def untimed(answer: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("example", blocks("sh"))
 def test_a_curl_example_runs(address: str, example: str) -> None:
     script = "set -euo pipefail\n" + example.replace(HERE, address)
-    environment = {**os.environ, "ONRECORD_KEY": "none", "no_proxy": "*"}
+    environment = {**os.environ, "KEY": "none", "no_proxy": "*"}
     done = subprocess.run(
         ["bash", "-c", script], capture_output=True, text=True, check=False, env=environment
     )
