@@ -15,6 +15,7 @@ from app.feedback import Candidate, Feedback, Rating
 from app.ledger import Handed, Ledger
 from app.reader import Reader
 from app.reader.evidence import EvidenceReader
+from app.reader.span import MODEL, read_about
 from app.settings import Settings
 from app.verify import Verified, Verifier
 from index.build import Progress, Report, build
@@ -103,6 +104,22 @@ class Library:
         found = Verifier(parts.folder, parts.retriever).verify(claim, speaker=speaker)
         self._record(found.quotes, parts.folder)
         return found
+
+    @property
+    def settings(self) -> Settings:
+        return self._settings
+
+    def folder(self) -> Folder:
+        """The index as it is now: one version, however many calls are made of it."""
+        return self._current()[1].folder
+
+    def models(self) -> dict[str, dict[str, str]]:
+        """The models that answer: what they are called, and the sha256 of their weights."""
+        embedder = self._current()[1].embedder.identity
+        return {
+            "embedder": {"name": embedder.name, "sha256": embedder.sha256},
+            "reader": {"name": "on-record-reader", "sha256": read_about(MODEL)["sha256"]},
+        }
 
     def transcripts(self) -> list[Summary]:
         """What is in the index, by title."""

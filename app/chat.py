@@ -10,7 +10,7 @@ import functools
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
 
@@ -26,6 +26,13 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 PAGE = Path(__file__).parent / "page"
+# What the page asks of Gradio. The rest of what Gradio serves (uploads, files, logins, a proxy to
+# other servers, an editor of its own source) would be a door that nobody needs.
+GRADIO = frozenset(
+    "/ /config /theme.css /assets/{path:path} /static/{path:path} /gradio_api/queue/join "
+    "/gradio_api/queue/data /gradio_api/run/{api_name} /gradio_api/component_server "
+    "/gradio_api/cancel /gradio_api/reset /gradio_api/heartbeat/{session_hash}".split()
+)
 EXAMPLES = 4
 BROKEN = "Something went wrong while looking for an answer. The details are in the server's log."
 
@@ -99,6 +106,7 @@ def mount(app: FastAPI, library: Library, path: str = "/", *, root_path: str | N
         pwa=False,
         mcp_server=False,
     )
+    _keep_only(GRADIO, app.router.routes[-1].app)  # type: ignore[attr-defined]
 
 
 @_while_a_loop_runs
@@ -279,6 +287,18 @@ def _rated(library: Library, rating: str) -> str:
         log.exception("a rating failed")
         return "Not kept: something went wrong. The details are in the server's log."
     return "Kept on this machine. Thank you."
+
+
+def _keep_only(paths: Collection[str], router: Any) -> None:
+    """Take every other route out of a router, and out of those that it includes."""
+    for route in router.routes:
+        if hasattr(route, "original_router"):
+            _keep_only(paths, route.original_router)
+    router.routes[:] = [
+        route
+        for route in router.routes
+        if hasattr(route, "original_router") or (route.path.rstrip("/") or "/") in paths
+    ]
 
 
 def _head() -> str:

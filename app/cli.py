@@ -7,10 +7,11 @@ Heavy imports happen inside the commands, so that --help is instant. Exit codes:
 from __future__ import annotations
 
 import argparse
-import json
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -107,9 +108,18 @@ def _parser() -> argparse.ArgumentParser:
 
     _command(commands, "check", _check, "prove every stored offset and hash again")
 
-    command = _command(commands, "serve", _serve, "the chat page in the browser")
+    command = _command(commands, "doctor", _doctor, "say what is wrong with this installation")
+    command.add_argument("--json", action="store_true", help="print the findings as JSON")
+    command.add_argument("--port", type=_port, default=7860,
+                         help="the server's port (default: %(default)s)")  # fmt: skip
+
+    _add_keys(commands)
+
+    command = _command(commands, "serve", _serve, "the chat page in the browser, and the API")
     command.add_argument("--host", default="127.0.0.1", help="address (default: %(default)s)")
     command.add_argument("--port", type=_port, default=7860, help="port (default: %(default)s)")
+    command.add_argument("--open-to-everyone", action="store_true",
+                         help="let in whoever can reach it, without a key or a login")  # fmt: skip
 
     for name, extension in _extensions():
         help_text = extension.__doc__.strip().splitlines()[0].rstrip(".")
@@ -117,6 +127,19 @@ def _parser() -> argparse.ArgumentParser:
         command = _command(commands, name, extension.execute, help_text)
         extension.add_arguments(command)
     return parser
+
+
+def _add_keys(commands: Any) -> None:
+    help_text = "the API keys: who may come in with one"
+    keys = commands.add_parser("keys", help=help_text, description=help_text + ".")
+    actions = keys.add_subparsers(metavar="ACTION", required=True)
+    command = _command(actions, "add", _add_key, "make a key, and show it this once")
+    command.add_argument("name", metavar="NAME", help="who or what it is for")
+    command.add_argument("--expires", type=_lasting, metavar="TIME",
+                         help="how long it is good, as 90d or 12h (default: no end)")  # fmt: skip
+    _command(actions, "list", _list_keys, "list the keys by name")
+    command = _command(actions, "revoke", _revoke_key, "take a key back")
+    command.add_argument("name", metavar="NAME")
 
 
 def _extensions() -> Iterator[tuple[str, Any]]:
@@ -151,6 +174,13 @@ def _port(value: str) -> int:
     if not 0 <= number <= 65535:
         raise argparse.ArgumentTypeError(f"{value} is no port; ports are 0 to 65535")
     return number
+
+
+def _lasting(value: str) -> timedelta:
+    found = re.fullmatch(r"([1-9]\d{0,4})([dh])", value)
+    if not found:
+        raise argparse.ArgumentTypeError(f"{value} is no time; give days or hours, as 90d or 12h")
+    return timedelta(**{{"d": "days", "h": "hours"}[found[2]]: int(found[1])})
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
@@ -246,6 +276,7 @@ def _library(options: argparse.Namespace) -> Library:
 
 def _ask_one(options: argparse.Namespace, library: Library) -> int:
     from app.answer import answer_object
+    from app.batch import json_line
 
     answer = library.ask(
         options.question,
@@ -254,7 +285,7 @@ def _ask_one(options: argparse.Namespace, library: Library) -> int:
         quotes=options.k,
     )
     if options.json:
-        print(_line(answer_object(answer)))
+        print(json_line(answer_object(answer)))
     else:
         _print_answer(answer, sys.stdout)
     return 0
@@ -284,85 +315,27 @@ def _cited(quote: Quote) -> str:
     return " · ".join(parts)
 
 
-def _batch_lines(name: str) -> list[str]:
+def _batch_lines(name: str) -> list[tuple[int, str]]:
+    from app.batch import lines_of
+
     try:
         data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     except OSError as error:
         raise UsageError(f"{name}: cannot be read ({error.strerror}).") from None
-    # Only \n ends a line of JSON Lines; a broken byte breaks its own line only.
-    return data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").split("\n")
+    return lines_of(data)
 
 
-def _ask_batch(lines: Sequence[str], library: Library, k: int | None) -> int:
-    from app.answer import answer_object
+def _ask_batch(lines: Sequence[tuple[int, str]], library: Library, k: int | None) -> int:
+    from app.batch import answer_line, json_line
 
-    asked = failed = 0
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        asked += 1
-        identity: Any = None
-        try:
-            request = _request(line, number)
-            identity = request.get("id")
-            answer = library.ask(
-                _field(request, "question", str, number),
-                _history(request, number),
-                transcript=_field(request, "transcript", str, number, optional=True),
-                speaker=_field(request, "speaker", str, number, optional=True),
-                quotes=k,
-            )
-            result = {"id": identity, **answer_object(answer)}
-        except OnRecordError as error:
-            failed += 1
-            result = {"id": identity, "error": str(error)}
-        print(_line(result), flush=True)
+    failed = 0
+    for number, line in lines:
+        result = answer_line(library, line, number, k)
+        failed += "error" in result
+        print(json_line(result), flush=True)
     if failed:
-        print(f"onrecord: {failed} of {asked} questions could not be asked.", file=sys.stderr)
+        print(f"onrecord: {failed} of {len(lines)} questions could not be asked.", file=sys.stderr)
     return 1 if failed else 0
-
-
-def _line(result: dict[str, Any]) -> str:
-    """JSON as people read it; escaped where UTF-8 could not hold it (half a character)."""
-    line = json.dumps(result, ensure_ascii=False)
-    try:
-        line.encode()
-    except UnicodeEncodeError:
-        return json.dumps(result)
-    return line
-
-
-def _request(line: str, number: int) -> dict[str, Any]:
-    try:
-        request = json.loads(line)
-    except (ValueError, RecursionError):
-        raise UsageError(f"line {number} is not JSON; give one object a line.") from None
-    if not isinstance(request, dict):
-        raise UsageError(f"line {number} is not a JSON object with a question.")
-    return request
-
-
-def _field(
-    request: dict[str, Any], name: str, kind: type, number: int, *, optional: bool = False
-) -> Any:
-    value = request.get(name)
-    if value is None and optional:
-        return None
-    if not isinstance(value, kind):
-        raise UsageError(f"line {number}: {name!r} is missing or is not text.")
-    return value
-
-
-def _history(request: dict[str, Any], number: int) -> list[str]:
-    """Earlier questions: texts, or objects that have a "question"."""
-    history = request.get("history") or []
-    if not isinstance(history, list):
-        raise UsageError(f"line {number}: 'history' is not a list of questions.")
-    texts = [turn.get("question") if isinstance(turn, dict) else turn for turn in history]
-    known = [text for text in texts if isinstance(text, str)]
-    if len(known) < len(texts):
-        raise UsageError(f"line {number}: 'history' is not a list of questions.")
-    return known
 
 
 # --- verify, cite ------------------------------------------------------------------------
@@ -377,12 +350,13 @@ VERDICTS = {
 
 def _verify(options: argparse.Namespace) -> int:
     from app.answer import checked
+    from app.batch import json_line
     from app.verify import verified_object
 
     checked(options.claim, "claim")  # before the index is opened: it may have to be made first
     found = _library(options).verify(options.claim, speaker=options.speaker)
     if options.json:
-        print(_line(verified_object(found)))
+        print(json_line(verified_object(found)))
         return 0
     print(VERDICTS[found.verdict])
     if found.verdict == "altered":
@@ -441,11 +415,72 @@ def _check(options: argparse.Namespace) -> int:
     return 1 if faults else 0
 
 
+# --- doctor ------------------------------------------------------------------------------
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from app.batch import json_line
+    from app.doctor import examine
+
+    findings = []
+    for finding in examine(options.index, options.port):
+        findings.append(finding)
+        if not options.json:
+            print(f"{'ok' if finding.ok else 'wrong':5}  {finding.check:8}  {finding.detail}")
+    well = all(finding.ok for finding in findings)
+    if options.json:
+        print(json_line({"ok": well, "checks": [asdict(finding) for finding in findings]}))
+    elif well:
+        print("All is well. `onrecord check` proves every stored offset and hash.")
+    return 0 if well else 1
+
+
+# --- keys --------------------------------------------------------------------------------
+
+
+def _add_key(options: argparse.Namespace) -> int:
+    from app.api.keys import Keys
+
+    print(Keys(settings_of(options).index).add(options.name, options.expires))
+    print(
+        "Keep it now: it is stored as a hash only. Send it as `Authorization: Bearer KEY`; from "
+        "now on the server asks everybody for a key.",
+        file=sys.stderr,
+    )
+    return 0
+
+
+def _list_keys(options: argparse.Namespace) -> int:
+    from app.api.keys import Keys
+
+    now = datetime.now(UTC)
+    for key in Keys(settings_of(options).index).all():
+        word = "expired" if key.has_expired(now) else "expires"
+        until = f"{word} {key.expires}" if key.expires else "does not expire"
+        print(f"{key.name}  made {key.created}  {until}")
+    return 0
+
+
+def _revoke_key(options: argparse.Namespace) -> int:
+    from app.api.keys import Keys
+
+    Keys(settings_of(options).index).revoke(options.name)
+    print(f"The key {options.name} opens nothing any more.")
+    return 0
+
+
 # --- serve -------------------------------------------------------------------------------
 
 
 def _serve(options: argparse.Namespace) -> int:
     from app.serve import serve
 
-    serve(_library(options), options.host, options.port)
+    serve(
+        _library(options),
+        options.host,
+        options.port,
+        open_to_everyone=options.open_to_everyone,
+    )
     return 0

@@ -1,75 +1,117 @@
-"""`onrecord serve`: the chat page and the permalinks of its quotes, in one process."""
+"""`onrecord serve`: the chat page, the permalinks of its quotes and the API, in one process."""
 
 from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from app.answer import Answer
+from app.api.desk import Desk
+from app.api.doors import Doors, is_loopback, needs_access
 from app.assemble import Library
 from app.page.permalink import missing_page, quote_page
-from index.errors import OnRecordError
+from index import __version__
+from index.errors import OnRecordError, UsageError
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI, Request, Response
-
-HEADERS = {
-    # Nobody else's page may frame this one, guess at its types, or learn what was asked.
-    "Content-Security-Policy": "frame-ancestors 'self'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
+    import uvicorn
+    from fastapi import FastAPI
 
 
-def create_app(library: Library) -> FastAPI:
-    """The page at /, a quote at /q/{id}, and /healthz."""
+class AtTheDesk:
+    """The library for the chat page, whose questions stand in the same line as the API's."""
+
+    def __init__(self, library: Library, desk: Desk) -> None:
+        self._library = library
+        self._desk = desk
+        self.transcripts = library.transcripts
+        self.transcript = library.transcript
+        self.examples = library.examples
+        self.rate = library.rate
+
+    def ask(self, question: str, history: Sequence[str], /) -> Answer:
+        return self._desk.submit(lambda: self._library.ask(question, history)).result()
+
+
+def create_app(library: Library, *, host: str | None = None, shut: bool = False) -> FastAPI:
+    """The page at /, a quote at /q/{id}, the API at /api/v1, /healthz and /readyz.
+
+    `host` is where it will listen, for the check of the Host header; None leaves that out. With
+    `shut`, nobody comes in without a key or by a trusted proxy.
+    """
     from fastapi import FastAPI
     from fastapi.middleware.cors import CORSMiddleware
     from fastapi.responses import HTMLResponse
 
+    from app.api.openapi import complete
+    from app.api.problems import add_handlers
+    from app.api.routes import create_router
     from app.chat import mount
 
-    app = FastAPI(title="On Record", openapi_url=None)
+    settings = library.settings
+    desk = Desk(settings.workers, settings.waiting)
+    # The pages that show an OpenAPI load their scripts from elsewhere: there are none.
+    app = FastAPI(
+        title="On Record",
+        version=__version__,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
     # With a CORS middleware in place Gradio leaves out its own, which lets in any origin.
     app.add_middleware(CORSMiddleware, allow_origins=[])
+    app.add_middleware(Doors, settings=settings, host=host, shut=shut)
+    add_handlers(app)
+    app.include_router(create_router(library, desk))
+    complete(app)
 
-    @app.middleware("http")
-    async def with_headers(
-        request: Request, call_next: Callable[[Request], Awaitable[Response]]
-    ) -> Response:
-        response = await call_next(request)
-        response.headers.update(HEADERS)
-        return response
-
-    @app.get("/healthz")
-    def health() -> dict[str, str]:
-        return {"status": "ok"}
-
-    @app.get("/q/{quote_id}")
+    @app.get("/q/{quote_id}", include_in_schema=False)
     def quote(quote_id: str) -> HTMLResponse:
         found = library.quote(quote_id)
         if found is None:
             return HTMLResponse(missing_page(), status_code=404)
         return HTMLResponse(quote_page(found))
 
-    mount(app, library)
+    mount(app, AtTheDesk(library, desk))
     return app
 
 
-def serve(library: Library, host: str, port: int) -> None:
-    """Serve until interrupted. Raises OnRecordError where the address cannot be had."""
+def serve(library: Library, host: str, port: int, *, open_to_everyone: bool = False) -> None:
+    """Serve until interrupted.
+
+    Raises UsageError where others would reach it and nobody is asked who they are, OnRecordError
+    where the address cannot be had.
+    """
+    shut = not is_loopback(host) and not open_to_everyone
+    if shut and not needs_access(library.settings):
+        raise UsageError(
+            f"others can reach {host}, and nobody would be asked who they are. Make a key with "
+            "`onrecord keys add NAME`, or name the proxy where people log in "
+            "(ONRECORD_USER_HEADER, ONRECORD_PROXIES); --open-to-everyone lets in everybody."
+        )
     listener = listen(host, port)
     port = listener.getsockname()[1]
-    import uvicorn
-
-    app = create_app(library)
+    server = create_server(create_app(library, host=host, shut=shut))
     shown = f"[{host}]" if ":" in host else host
     print(f"On Record is at http://{shown}:{port}/ (Ctrl+C stops it).", flush=True)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
     with suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
+
+
+def create_server(app: FastAPI) -> uvicorn.Server:
+    """What serves the app, on the sockets that its `run` is given."""
+    import uvicorn
+
+    from app.api.patience import Patient
+
+    # Proxies are trusted by our own list alone, and nothing here speaks WebSocket.
+    config = uvicorn.Config(
+        app, log_level="warning", http=Patient, ws="none", proxy_headers=False, server_header=False
+    )
+    return uvicorn.Server(config)
 
 
 def listen(host: str, port: int) -> socket.socket:

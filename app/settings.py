@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,6 +17,8 @@ from app.answer import Policy
 from index.errors import UsageError
 
 HERE = "http://127.0.0.1:7860"  # where `onrecord serve` is by itself
+
+Network = IPv4Network | IPv6Network
 
 
 def _default_index() -> Path:
@@ -32,6 +35,12 @@ class Settings:
     made with (ours for a new one). `url` is where people reach the page: links in
     citations begin with it. `explicit` says the index was named with
     --index: only an index that was not may be made from the seeds on first use.
+
+    `frame_origins` are the origins whose pages may frame what is made to be framed, and
+    `cors_origins` those whose pages may call the API from a browser; none means nobody else's.
+    `user_header` is the header in which a reverse proxy at one of `proxies` names the user who
+    logged in there. `rate` is how many requests a minute an API key is good for. `workers`
+    questions are answered at a time, and `waiting` more may wait for it.
     """
 
     index: Path
@@ -40,6 +49,13 @@ class Settings:
     policy: Policy = field(default_factory=Policy)
     url: str = HERE
     explicit: bool = False
+    frame_origins: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
+    user_header: str | None = None
+    proxies: tuple[Network, ...] = ()
+    rate: int = 60
+    workers: int = 2
+    waiting: int = 6
 
     @classmethod
     def from_environment(
@@ -60,11 +76,13 @@ class Settings:
                 raise UsageError(f"ONRECORD_{name} is {value!r}; it takes {allowed}.") from None
 
         policy = Policy()
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        return cls(
-            index=index or read("INDEX", Path, _default_index, "a folder"),
+        cores = _cores()
+        workers = read("WORKERS", _positive, cores, "a whole number from 1")
+        named = read("INDEX", Path, _default_index, "a folder")
+        made = cls(
+            index=index or named,
             model=read("MODEL", str, None, "a model's name or path"),
-            threads=read("THREADS", _positive, min(4, cores or 1), "a whole number from 1"),
+            threads=read("THREADS", _positive, min(4, cores), "a whole number from 1"),
             policy=replace(
                 policy,
                 passages=read("PASSAGES", _positive, policy.passages, "a whole number from 1"),
@@ -73,7 +91,29 @@ class Settings:
             ),
             url=read("URL", _url, HERE, "an address that begins with http:// or https://"),
             explicit=index is not None,
+            frame_origins=read("FRAME_ORIGINS", _origins, (), ORIGINS),
+            cors_origins=read("CORS_ORIGINS", _origins, (), ORIGINS),
+            user_header=read("USER_HEADER", _header, None, "the name of a header"),
+            proxies=read("PROXIES", _networks, (), "addresses or networks, with spaces between"),
+            rate=read("RATE", _positive, 60, "a whole number from 1"),
+            workers=workers,
+            waiting=read("WAITING", _positive, 3 * workers, "a whole number from 1"),
         )
+        if bool(made.user_header) != bool(made.proxies):
+            raise UsageError(
+                "ONRECORD_USER_HEADER and ONRECORD_PROXIES go together: the header counts only "
+                "where a listed proxy sends it. Set both, or neither."
+            )
+        return made
+
+
+ORIGINS = "origins such as https://wiki.example, with spaces between"
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _positive(value: str) -> int:
@@ -94,3 +134,25 @@ def _share(value: str) -> float:
     if not 0 <= number <= 1:
         raise ValueError(value)
     return number
+
+
+def _origins(value: str) -> tuple[str, ...]:
+    """Whole origins only: one goes into a header as it stands, and "*" would be everybody."""
+    origins = tuple(value.lower().split())
+    for origin in origins:
+        if not re.fullmatch(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:\d{1,5})?", origin):
+            raise ValueError(value)
+    return origins
+
+
+def _header(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9-]+", value):
+        raise ValueError(value)
+    return value.lower()
+
+
+def _networks(value: str) -> tuple[Network, ...]:
+    networks = tuple(ip_network(word) for word in value.split())
+    if any(network.prefixlen == 0 for network in networks):
+        raise ValueError(value)  # everybody is no proxy
+    return networks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -40,8 +41,9 @@ def folders_of_their_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(home))
         patch.setenv("XDG_DATA_HOME", str(home / "data"))
-        for name in ("INDEX", "MODEL", "THREADS", "PASSAGES", "QUOTES", "THRESHOLD", "URL"):
-            patch.delenv(f"ONRECORD_{name}", raising=False)
+        for name in [*os.environ]:
+            if name.startswith("ONRECORD_") and name != "ONRECORD_BROWSER":
+                patch.delenv(name)
         yield home
 
 

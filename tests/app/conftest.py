@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from app.answer import Policy
+from app.assemble import Library
+from app.serve import create_app, create_server, listen
 from app.settings import Settings
 from tests.fakes import assemble_fakes
 from tests.fixtures.shelf import Shelf
@@ -53,3 +57,25 @@ def settings_for(tmp_path: Path) -> Callable[..., Settings]:
     """Settings of an index named with --index."""
     settings = Settings(index=tmp_path, explicit=True)
     return lambda index, **policy: replace(settings, index=index, policy=Policy(**policy))
+
+
+@contextmanager
+def serving(library: Library) -> Iterator[str]:
+    """The address of a server over the library, on loopback, as `onrecord serve` runs it."""
+    with listen("127.0.0.1", 0) as listener:
+        server = create_server(create_app(library, host="127.0.0.1"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        thread.join(20)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server over an index of its own, with the fake models."""
+    shelf = stock(Shelf(tmp_path_factory.mktemp("served")))
+    with pytest.MonkeyPatch.context() as patch:
+        assemble_fakes(patch.setattr)
+        with serving(Library.open(Settings(shelf.index, shelf.index, explicit=True))) as address:
+            yield address

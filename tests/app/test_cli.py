@@ -174,6 +174,9 @@ def test_wrong_usage_is_told_in_a_sentence(
         ["ask", "Who?", "--loud"],
         ["serve", "--port", "65536"],
         ["serve", "--port", "http"],
+        ["keys"],
+        ["keys", "add", "wiki", "--expires", "soon"],
+        ["keys", "add", "wiki", "--expires", "0d"],
     ],
 )
 def test_what_cannot_be_parsed_exits_with_2(capsys: Captured, words: list[str]) -> None:
@@ -646,6 +649,46 @@ def test_check_finds_a_forged_quote(own: Shelf, capsys: Captured) -> None:
     )
 
 
+# --- keys -----------------------------------------------------------------------------------------
+
+
+def test_a_key_is_shown_once_listed_and_revoked(own: Shelf, capsys: Captured) -> None:
+    assert run("keys", "add", "wiki", "--expires", "90d", "--index", own.index) == 0
+    out, err = capsys.readouterr()
+    token = out.strip()
+    assert re.fullmatch(r"onrecord_[\w-]{43}", token)
+    assert "it is stored as a hash only" in err
+    assert run("keys", "add", "bot", "--index", own.index) == 0
+    assert capsys.readouterr().out != out
+    assert run("keys", "list", "--index", own.index) == 0
+    listed = capsys.readouterr().out.splitlines()
+    time = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00"
+    assert re.fullmatch(rf"wiki  made {time}  expires {time}", listed[0])
+    assert re.fullmatch(rf"bot  made {time}  does not expire", listed[1])
+    for file in own.index.glob("keys*"):
+        assert token.encode() not in file.read_bytes()
+    assert run("keys", "revoke", "wiki", "--index", own.index) == 0
+    assert capsys.readouterr().out == "The key wiki opens nothing any more.\n"
+    assert run("keys", "list", "--index", own.index) == 0
+    assert capsys.readouterr().out.startswith("bot  made")
+
+
+def test_wrong_use_of_keys_is_told(own: Shelf, capsys: Captured) -> None:
+    run("keys", "add", "wiki", "--index", own.index)
+    capsys.readouterr()
+    for words, told in (
+        (["add", "wiki"], "there is a key 'wiki' already; revoke it first."),
+        (["revoke", "bot"], "there is no key 'bot'; there is wiki."),
+        (
+            ["add", "a b"],
+            "'a b' cannot name a key; use up to 64 letters, digits, and . _ @ - only.",
+        ),
+    ):
+        assert run("keys", *words, "--index", own.index) == 2
+        out, err = capsys.readouterr()
+        assert (out, sentence(err)) == ("", told)
+
+
 # --- What is in the way ---------------------------------------------------------------------------
 
 
@@ -662,8 +705,17 @@ def test_a_taken_port_is_told(index: Path, capsys: Captured) -> None:
 
 @pytest.mark.parametrize("host", ["203.0.113.7", "2001:db8::7"])
 def test_an_address_that_is_not_ours_is_told(index: Path, capsys: Captured, host: str) -> None:
-    assert run("serve", "--host", host, "--port", 0, "--index", index) == 1
+    words = ["serve", "--host", host, "--open-to-everyone", "--port", 0, "--index", index]
+    assert run(*words) == 1
     assert sentence(capsys.readouterr().err).startswith(f"{host}:0: cannot listen there (")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
+def test_others_do_not_come_in_unasked(index: Path, capsys: Captured, host: str) -> None:
+    assert run("serve", "--host", host, "--port", 0, "--index", index) == 2
+    told = sentence(capsys.readouterr().err)
+    assert told.startswith(f"others can reach {host}, and nobody would be asked who they are.")
+    assert told.endswith("--open-to-everyone lets in everybody.")
 
 
 def test_a_folder_that_cannot_be_written_answers_and_warns(own: Shelf) -> None:
