@@ -15,6 +15,7 @@ from app.assemble import Library, build_seeds, index_transcripts, seeds_folder
 from app.feedback import Feedback, Rating
 from app.ledger import FILE, Ledger
 from app.settings import Settings
+from index.embed import DEFAULT_MODEL
 from index.errors import IndexFolderError, OnRecordError, UsageError
 from tests.fakes import BagOfWords
 from tests.fixtures.shelf import Shelf
@@ -91,7 +92,7 @@ def test_an_index_keeps_its_model_when_it_is_brought_up_to_date(
     assert index_transcripts(settings, []).unchanged == ("diary", "meeting", "report")
     Library.open(settings)
     index_transcripts(settings_for(own.index / "new"), [own.transcripts])
-    assert opened == ["bag-of-words", "bag-of-words", "all-MiniLM-L6-v2"]
+    assert opened == ["bag-of-words", "bag-of-words", DEFAULT_MODEL]
 
 
 # --- Ratings ------------------------------------------------------------------------------------
