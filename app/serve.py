@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import errno
+import re
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from app.assemble import Library
-from app.page.permalink import missing_page, quote_page
 from index.errors import OnRecordError
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request, Response
 
+FRAMABLE = re.compile(r"/embed(/.*)?|/q/[^/]+/card")
 HEADERS = {
-    # Nobody else's page may frame this one, guess at its types, or learn what was asked.
+    # Nobody else's page may frame these, guess at their types, or learn what was asked.
     "Content-Security-Policy": "frame-ancestors 'self'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -24,12 +25,12 @@ HEADERS = {
 
 
 def create_app(library: Library) -> FastAPI:
-    """The page at /, a quote at /q/{id}, and /healthz."""
+    """The page at /, a quote at /q/{id}, what other pages embed at /embed, and /healthz."""
     from fastapi import FastAPI
     from fastapi.middleware.cors import CORSMiddleware
-    from fastapi.responses import HTMLResponse
 
     from app.chat import mount
+    from app.page import embed, quotes
 
     app = FastAPI(title="On Record", openapi_url=None)
     # With a CORS middleware in place Gradio leaves out its own, which lets in any origin.
@@ -41,19 +42,17 @@ def create_app(library: Library) -> FastAPI:
     ) -> Response:
         response = await call_next(request)
         response.headers.update(HEADERS)
+        if FRAMABLE.fullmatch(request.url.path):
+            ancestors = " ".join(["'self'", *library.settings.frame_origins])
+            response.headers["Content-Security-Policy"] = f"frame-ancestors {ancestors}"
         return response
 
     @app.get("/healthz")
     def health() -> dict[str, str]:
         return {"status": "ok"}
 
-    @app.get("/q/{quote_id}")
-    def quote(quote_id: str) -> HTMLResponse:
-        found = library.quote(quote_id)
-        if found is None:
-            return HTMLResponse(missing_page(), status_code=404)
-        return HTMLResponse(quote_page(found))
-
+    app.include_router(quotes.router(library, library.settings))
+    app.include_router(embed.router(library.settings))
     mount(app, library)
     return app
 

@@ -38,6 +38,9 @@ class Settings:
     made with (all-MiniLM-L6-v2 for a new one). `url` is where people reach the page: links in
     citations begin with it. `explicit` says the index was named with
     --index: only an index that was not may be made from the seeds on first use.
+
+    `frame_origins` are the origins whose pages may frame what is made to be framed, and
+    `cors_origins` those whose pages may call the API from a browser; none means nobody else's.
     """
 
     index: Path
@@ -47,6 +50,8 @@ class Settings:
     policy: Policy = field(default_factory=Policy)
     url: str = HERE
     explicit: bool = False
+    frame_origins: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
 
     @classmethod
     def from_environment(
@@ -81,7 +86,12 @@ class Settings:
             ),
             url=read("URL", _url, HERE, "an address that begins with http:// or https://"),
             explicit=index is not None,
+            frame_origins=read("FRAME_ORIGINS", _origins, (), ORIGINS),
+            cors_origins=read("CORS_ORIGINS", _origins, (), ORIGINS),
         )
+
+
+ORIGINS = "origins such as https://wiki.example, with spaces between"
 
 
 def _positive(value: str) -> int:
@@ -102,3 +112,12 @@ def _share(value: str) -> float:
     if not 0 <= number <= 1:
         raise ValueError(value)
     return number
+
+
+def _origins(value: str) -> tuple[str, ...]:
+    """Whole origins only: one goes into a header as it stands, and "*" would be everybody."""
+    origins = tuple(value.lower().split())
+    for origin in origins:
+        if not re.fullmatch(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:\d{1,5})?", origin):
+            raise ValueError(value)
+    return origins

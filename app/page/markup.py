@@ -331,7 +331,7 @@ def _who(quote: Quote, transcript: Transcript | None) -> tuple[str, tuple[str, s
 def _place(quote: Quote, transcript: Transcript | None) -> tuple[str, str | None]:
     """Where in the transcript: its time and the time's `datetime`, or its paragraph."""
     if quote.said_at:
-        return clock(quote.said_at[0]), _duration(quote.said_at[0])
+        return clock(quote.said_at[0]), duration(quote.said_at[0])
     if transcript is None or transcript.sha256 != quote.source.sha256:
         return "", None
     number = paragraph_number(transcript, quote.answer_start)
@@ -368,7 +368,7 @@ def clock(seconds: float) -> str:
     return f"{hour}:{minute:02}:{second:02}" if hour else f"{minute}:{second:02}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     minutes, second = divmod(int(seconds), 60)
     return f"PT{minutes}M{second}S"
 
@@ -608,7 +608,7 @@ def _margin(transcript: Transcript, paragraph: Paragraph) -> str:
         if goes_on or _TIME.search(transcript.text, paragraph.start, segment.start):
             return ""
         seconds = segment.at[0]
-        shown = f'<time datetime="{_duration(seconds)}">{clock(seconds)}</time>'
+        shown = f'<time datetime="{duration(seconds)}">{clock(seconds)}</time>'
     elif paragraph.number:
         shown = f'<span class="unseen">paragraph </span>{paragraph.number}'
     else:
