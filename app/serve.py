@@ -34,7 +34,12 @@ def create_app(library: Library) -> FastAPI:
 
     app = FastAPI(title="On Record", openapi_url=None)
     # With a CORS middleware in place Gradio leaves out its own, which lets in any origin.
-    app.add_middleware(CORSMiddleware, allow_origins=[])
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=library.settings.cors_origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "Content-Type"],
+    )
 
     @app.middleware("http")
     async def with_headers(

@@ -127,3 +127,27 @@ def assemble_fakes(put: Callable[[Any, str, Any], None] = setattr) -> None:
 
     put(app.assemble, "open_embedder", lambda model, *, threads, cache: BagOfWords())
     put(app.assemble, "open_reader", lambda embedder, *, threads: OverlapReader())
+
+
+def ask_router(library: Any) -> Any:
+    """POST /api/v1/ask as the contract has it, for pages that ask; errors are problems."""
+    from fastapi import APIRouter
+    from fastapi.responses import JSONResponse
+
+    from app.answer import answer_object
+    from index.errors import OnRecordError
+
+    router = APIRouter()
+
+    @router.post("/api/v1/ask")
+    def ask(body: dict[str, Any]) -> JSONResponse:
+        try:
+            answer = library.ask(
+                body["question"], body["history"], transcript=body.get("transcript")
+            )
+        except OnRecordError as error:
+            problem = {"title": "Not asked", "status": 422, "detail": str(error)}
+            return JSONResponse(problem, 422, media_type="application/problem+json")
+        return JSONResponse(answer_object(answer))
+
+    return router

@@ -297,7 +297,7 @@ def _quote_html(quote: Quote, reference: Reference, transcript: Transcript | Non
         f'title="Show this quote in its transcript"><span class="n">{shown}</span>'
         f'<span class="who"><bdi>{literal(who)}</bdi></span>'
         f'<span class="where">{" · ".join(details)}</span></button>'
-        f'<a class="link" href="/q/{quote.id}" title="The permanent page of this quote">Link'
+        f'<a class="link" href="q/{quote.id}" title="The permanent page of this quote">Link'
         f'<span class="unseen"> to quote {reference.focus}</span></a>'
         f'<button type="button" class="copy" value="{literal(plain)}" '
         f'title="Copy the quote with its citation">Copy<span class="unseen"> quote '

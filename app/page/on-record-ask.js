@@ -73,7 +73,9 @@ class Ask extends HTMLElement {
     this.status = make("p", { className: "soft", role: "status" });
     this.log = make("div", { role: "log" });
     // No form, since a sandboxed frame may not send one.
-    this.input.onkeydown = (event) => event.key === "Enter" && !event.isComposing && this.ask();
+    this.input.onkeydown = (event) => {
+      if (event.key === "Enter" && !event.isComposing) this.ask();
+    };
     const button = make("button", { type: "button", onclick: () => this.ask() }, ask);
     const row = make("div", { className: "row", role: "search" }, this.input, button);
     const sheet = new CSSStyleSheet(); // a page's policy on styles lets it pass

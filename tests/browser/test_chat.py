@@ -6,188 +6,46 @@ Every test also fails on an error in the console and on a request that leaves th
 from __future__ import annotations
 
 import logging
-import os
 import re
-import shutil
-import socket
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import pytest
+from fastapi import FastAPI
 
-from app.answer import Answer, Quote, Source
 from app.feedback import Rating
-from index.errors import IndexFolderError
-from index.formats import read_transcript
-from index.transcript import Segment, Speaker, Transcript
+from app.page import quotes
+from app.settings import Settings
+from tests.browser.library import ATTACK, BRIDGE, HOW_LONG, MOON, Library
+from tests.browser.serving import MARKS, chromium, is_foreign, listening, origin, serving
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-fastapi = pytest.importorskip("fastapi")
-uvicorn = pytest.importorskip("uvicorn")
 expect = playwright.expect
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.enable_socket,
-    pytest.mark.skipif(
-        CHROMIUM is None and os.environ.get("ONRECORD_BROWSER") != "required",
-        reason="Chromium is not installed",
-    ),
-]
-
-SEED = Path(__file__).parents[2] / "seeds" / "trump-putin-call.txt"
-ATTACK = (
-    "<script>window.hit=1</script><img src=x onerror=window.hit=2> **bold** $$x^2$$ `code` "
-    "[x](javascript:alert(1)) ${window.hit=3} {{constructor}}\n\n# Not a heading\n\n&lt;b&gt; "
-    "www.evil.example https://evil.example/ <a href=https://evil.example>out</a>"
-)
-HOW_LONG = "How long did they talk?"
-BRIDGE = "What will the bridge cost?"
-MOON = "Who landed on the moon?"
-
-
-def labelled(name: str, title: str, date: str | None, *turns: tuple[str, str, float]) -> Transcript:
-    text, segments = "", []
-    for speaker, words, at in turns:
-        start = len(text) + len(speaker) + 2
-        text += f"{speaker}: {words}\n"
-        end = start + len(words)
-        segments.append(Segment(start, end, "speech", Speaker(speaker, "label"), (at, at + 5)))
-    return Transcript(name, title, text, tuple(segments), "en", date)
-
-
-class Library:
-    """Answers from a table of questions: where the words stand, in which transcript."""
-
-    def __init__(self) -> None:
-        seed, _ = read_transcript(SEED, "trump-putin-call")
-        town = labelled(
-            "town-hall",
-            "Riverside town hall",
-            "2024-03-12",
-            ("Ada Okafor", "Good evening. One item tonight.", 4),
-            ("Ben Lindqvist", "The bridge will cost eleven million, not nine.", 31),
-            *[("Ada Okafor", f"Item {n} is noted and there is more to say of it.", 60 + n)
-              for n in range(60)],
-            ("Ben Lindqvist", "Eleven million. I said so in January.", 3812.5),
-        )  # fmt: skip
-        attack = Transcript(
-            ATTACK,
-            ATTACK,
-            f"He said\n{ATTACK}\nand left.",
-            (Segment(8, 8 + len(ATTACK), "speech", Speaker(ATTACK, "narration")),),
-        )
-        long = labelled(
-            "long",
-            "A very long sitting",
-            None,
-            *[("Clerk", f"Entry {n} is read into the record and is taken as read.", n)
-              for n in range(4000)],
-        )  # fmt: skip
-        self.held = {made.id: made for made in (seed, town, attack, long)}
-        self.asked: list[tuple[str, list[str]]] = []
-        self.rated: list[Rating] = []
-
-    def ask(self, question: str, history: Sequence[str], /) -> Answer:
-        self.asked.append((question, list(history)))
-        if "outage" in question:
-            raise IndexFolderError("The index is locked by another process; try again.")
-        if "bug" in question:
-            raise RuntimeError("secret detail")
-        if "slow" in question:
-            time.sleep(1.5)
-        quotes = {
-            HOW_LONG: (
-                self.quote(
-                    "trump-putin-call", "We just spent ", "two and a half hours", " talking"
-                ),
-                self.quote("trump-putin-call", "lasted ", "more than two hours", "."),
-            ),
-            BRIDGE: (
-                self.quote("town-hall", "The bridge will cost ", "eleven million", ", not nine."),
-                self.quote("trump-putin-call", "", "5,000 young people", " every single week"),
-                self.quote("town-hall", "", "Eleven million", ". I said so in January."),
-            ),
-            "attack": (self.quote(ATTACK, "", ATTACK, ""),),
-            ATTACK: (self.quote(ATTACK, "", ATTACK, ""),),
-            "long": (self.quote("long", "", "Entry 3210", " is read into the record"),),
-        }.get(question, ())
-        nearest = (
-            self.quote("town-hall", "Good ", "evening", "."),
-            self.quote("trump-putin-call", "", "possible venues", " including Turkiye"),
-        )
-        resolved = "How long did Trump and Putin talk?" if question == HOW_LONG else question
-        return Answer(
-            question, resolved, quotes, () if quotes else nearest, 0.9, len(self.held), 99, 0.04
-        )
-
-    def quote(self, name: str, before: str, words: str, after: str) -> Quote:
-        made = self.held[name]
-        start = made.text.index(before + words + after)
-        answer = start + len(before)
-        end = answer + len(words)
-        segment = made.segment_at(answer)
-        assert segment
-        return Quote(
-            Source(name, made.title, made.sha256, made.date),
-            start,
-            end + len(after),
-            before + words + after,
-            answer,
-            end,
-            segment.speaker,
-            segment.at,
-            "",
-            "",
-            1.0,
-        )
-
-    def transcripts(self, /) -> list[Transcript]:
-        return list(self.held.values())
-
-    def transcript(self, id: str, /) -> Transcript:
-        return self.held[id]
-
-    def examples(self, /) -> list[str]:
-        return [HOW_LONG, BRIDGE]
-
-    def rate(self, rating: Rating, /) -> None:
-        if rating.question == BRIDGE and rating.verdict == "right":
-            raise IndexFolderError("The folder is read-only.")
-        self.rated.append(rating)
+pytestmark = MARKS
 
 
 @pytest.fixture(scope="module")
-def library() -> Library:
-    return Library()
+def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    folder = tmp_path_factory.mktemp("library")
+    return Library(Settings(index=folder, cache=folder))
 
 
 @pytest.fixture(scope="module")
 def address(library: Library) -> Iterator[str]:
     from app.chat import mount
 
-    app = fastapi.FastAPI()
+    app = FastAPI()
+    app.include_router(quotes.router(library, library.settings), prefix="/chat")
     mount(app, library, "/chat")
-    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}/chat/"
-        server.should_exit = True
-        thread.join(20)
+    listener = listening()
+    with serving(app, listener):
+        yield f"{origin(listener)}/chat/"
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[playwright.Browser]:
-    with playwright.sync_playwright() as started:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        launched = started.chromium.launch(executable_path=CHROMIUM, args=arguments)
+    with chromium() as launched:
         yield launched
-        launched.close()
 
 
 @pytest.fixture
@@ -220,10 +78,6 @@ def visit(browser: playwright.Browser, address: str) -> Iterator[Callable[..., p
     assert wrong == []
 
 
-def is_foreign(url: str) -> bool:
-    return not re.match(r"https?://127\.0\.0\.1[:/]|data:|blob:", url)
-
-
 def ask(page: playwright.Page, question: str) -> playwright.Locator:
     """Ask, and wait for the message that comes back."""
     before = page.locator("#chat .bot-row section").count()
@@ -243,7 +97,7 @@ def test_a_question_is_answered_with_the_words_marked(
     expect(message.locator(".cite").first).to_have_text(
         "[1]Donald TrumpTrump Putin Call · paragraph 3 · per the report"
     )
-    expect(message.locator(".link").first).to_have_attribute("href", re.compile("^/q/q_[0-9a-f]+$"))
+    expect(message.locator(".link").first).to_have_attribute("href", re.compile("^q/q_[0-9a-f]+$"))
     expect(message.locator(".resolved")).to_contain_text("How long did Trump and Putin talk?")
     expect(page.locator("[role=status]").filter(has_text="2 quotes found")).to_be_visible()
     expect(page.locator("#question textarea")).to_be_focused()
