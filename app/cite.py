@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +25,25 @@ _END_OF_NOWIKI = re.compile(r"(?<=</now)(?=iki>)", re.IGNORECASE)
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One form of a citation: how it is made of a quote and its link, and what it is called.
+
+    A permalink with the `suffix` gives it, as the `media_type`.
+    """
+
+    make: Callable[[Handed, str], str]
+    name: str
+    suffix: str
+    media_type: str
+
+
 def cite(handed: Handed, form: str, base: str) -> str:
     """The quote in one of FORMS, ending in a line break; links begin with `base`.
 
     Raises KeyError for another form.
     """
-    return FORMS[form](handed, base.rstrip("/") + handed.quote["url"])
+    return FORMS[form].make(handed, base.rstrip("/") + handed.quote["url"])
 
 
 def source(handed: Handed) -> list[str]:
@@ -193,13 +207,13 @@ def _text(handed: Handed, url: str) -> str:
     return f"“{handed.quote['text']}” ({', '.join([*source(handed), url])})\n"
 
 
-FORMS: Mapping[str, Callable[[Handed, str], str]] = {
-    "markdown": _markdown,
-    "wikitext": _wikitext,
-    "dokuwiki": _dokuwiki,
-    "confluence": _confluence,
-    "html": _html,
-    "json": _json,
-    "csl-json": _csl,
-    "text": _text,
+FORMS: Mapping[str, Form] = {
+    "markdown": Form(_markdown, "Markdown", ".md", "text/markdown"),
+    "wikitext": Form(_wikitext, "MediaWiki", ".wiki", "text/x-wiki"),
+    "dokuwiki": Form(_dokuwiki, "DokuWiki", ".dokuwiki", "text/plain"),
+    "confluence": Form(_confluence, "Confluence", ".confluence", "text/plain"),
+    "html": Form(_html, "HTML", ".html", "text/html"),
+    "json": Form(_json, "JSON-LD", ".jsonld", "application/ld+json"),
+    "csl-json": Form(_csl, "CSL-JSON", ".csl", "application/vnd.citationstyles.csl+json"),
+    "text": Form(_text, "Plain text", ".txt", "text/plain"),
 }

@@ -16,6 +16,7 @@ from typing import Protocol
 from urllib.parse import parse_qs, urlencode
 
 from app.answer import Answer, Quote
+from app.cite import FORMS
 from index.transcript import Segment, Transcript
 
 # A transcript up to WHOLE characters is shown whole, a longer one as an excerpt of EXCERPT.
@@ -301,7 +302,21 @@ def _quote_html(quote: Quote, reference: Reference, transcript: Transcript | Non
         f'<span class="unseen"> to quote {reference.focus}</span></a>'
         f'<button type="button" class="copy" value="{literal(plain)}" '
         f'title="Copy the quote with its citation">Copy<span class="unseen"> quote '
-        f"{reference.focus}</span></button></div>"
+        f"{reference.focus}</span></button>{_forms_html(quote, reference.focus)}</div>"
+    )
+
+
+def _forms_html(quote: Quote, label: str) -> str:
+    """The menu of the forms to copy a quote in. The page's script gets them from its permalink."""
+    buttons = "".join(
+        f'<button type="button" class="copy-as" value="{literal(quote.id + form.suffix)}">'
+        f"{literal(form.name)}</button>"
+        for form in FORMS.values()
+    )
+    return (
+        '<details class="forms"><summary title="Copy it for a wiki or a document">'
+        f'<span class="unseen">Copy quote {label} as</span></summary>'
+        f'<div class="menu">{buttons}</div></details>'
     )
 
 

@@ -33,25 +33,26 @@ const STYLE = `
 :host([theme=light]) { color-scheme: light }
 :host([theme=dark]) { color-scheme: dark }
 :host([hidden]) { display: none }
-section { container-type: inline-size; padding: 1em; border-radius: 8px; background: var(--sheet);
-  color: var(--ink); overflow-wrap: anywhere }
+section { container-type: inline-size; padding: 1em; border: 1px solid #887e6f66; border-radius: 8px;
+  background: var(--sheet); color: var(--ink); overflow-wrap: anywhere }
 .row { display: flex; gap: .5em }
 input, button { min-height: 44px; padding: 0 1em; border: 1px solid var(--edge); border-radius: 8px;
   background: var(--sheet); color: inherit; font: inherit }
 input { flex: 1; min-width: 0 }
 button { border: 0; background: var(--accent); color: var(--sheet); font-weight: 600; cursor: pointer }
-p, figure { margin: .75em 0 0 }
+p, figure, .box { margin: 1em 0 0 }
+figcaption { margin-top: .25em }
 .soft, figcaption, summary { color: var(--soft); font-size: .875em }
-.asked { margin-top: 1.25em; font-weight: 600 }
+.asked { font-weight: 600 }
 blockquote { margin: 0; font: 1.125em/1.5 "Source Serif 4", Charter, Georgia, serif;
   unicode-bidi: isolate; white-space: pre-wrap }
 mark { background: light-dark(#ffe06b, #6f5708); color: inherit; text-decoration: underline }
 cite { font-style: normal }
 a { color: var(--accent) }
-.box { margin-top: .75em; padding: .75em 1em; border: 1px dashed var(--edge); border-radius: 8px }
+.box { padding: 1em; border: 1px dashed var(--edge); border-radius: 8px }
 .failure { border: 1px solid; color: light-dark(#9b2318, #f4a89e) }
-summary { margin-top: .75em; cursor: pointer }
-@container (max-width: 20em) { .row { flex-direction: column } input { flex: none } }`;
+summary { margin-top: 1em; cursor: pointer }
+@container (max-width: 15em) { .row { flex-direction: column } input { flex: none } }`;
 
 const make = (tag, properties, ...children) => {
   const node = Object.assign(document.createElement(tag), properties);

@@ -17,40 +17,17 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from app.answer import Quote, quote_object
-from app.cite import cite
+from app.cite import FORMS, cite
 from app.ledger import Handed
 from app.page.render import THEMES, render
 from app.settings import Settings
 from index.transcript import Transcript
 
-AROUND = 600  # characters of context on either side
+AROUND = 400  # characters of context on either side
 SUMMARY = 300  # characters of the words in a page's description
 WIDTH, HEIGHT = 600, 600  # pixels: a card's in oEmbed, the height at most
 
-# The suffix of a permalink: the form of `app.cite`, None for the quote's own object, and what it
-# is served as.
-FORMS: dict[str, tuple[str | None, str]] = {
-    ".json": (None, "application/json"),
-    ".jsonld": ("json", "application/ld+json"),
-    ".csl": ("csl-json", "application/vnd.citationstyles.csl+json"),
-    ".md": ("markdown", "text/markdown"),
-    ".wiki": ("wikitext", "text/x-wiki"),
-    ".dokuwiki": ("dokuwiki", "text/plain"),
-    ".confluence": ("confluence", "text/plain"),
-    ".html": ("html", "text/html"),
-    ".txt": ("text", "text/plain"),
-}
-LABELS = {
-    ".md": "Markdown",
-    ".wiki": "MediaWiki",
-    ".dokuwiki": "DokuWiki",
-    ".confluence": "Confluence",
-    ".html": "HTML",
-    ".csl": "CSL-JSON",
-    ".jsonld": "JSON-LD",
-    ".txt": "Plain text",
-}
-
+SUFFIXES = {form.suffix: name for name, form in FORMS.items()}
 _ID = r"q_[0-9a-f]{16}"
 _UNKNOWN = "This index has never handed out a quote of this id."
 
@@ -79,13 +56,13 @@ def router(library: Library, settings: Settings) -> APIRouter:
             return _page(handed) if handed else missing(1)
         if handed is None:
             return _problem(404, _UNKNOWN)
-        if f".{suffix}" not in FORMS:
-            known = ", ".join(FORMS)
-            return _problem(404, f"A quote has no such form; it has {known}.")
-        form, media_type = FORMS[f".{suffix}"]
-        if form is None:
+        if suffix == "json":
             return JSONResponse(_state_object(handed, library.standing(handed)))
-        return Response(cite(handed, form, base), media_type=media_type)
+        form = SUFFIXES.get(f".{suffix}")
+        if form is None:
+            known = ", ".join([".json", *SUFFIXES])
+            return _problem(404, f"A quote has no such form; it has {known}.")
+        return Response(cite(handed, form, base), media_type=FORMS[form].media_type)
 
     @routes.api_route("/q/{quote_id}/card", methods=["GET", "HEAD"])
     def card(quote_id: str, theme: str = "auto") -> Response:
@@ -132,8 +109,7 @@ def router(library: Library, settings: Settings) -> APIRouter:
             theme="auto",
             url=address,
             oembed=f"{base}/oembed?{urlencode({'url': address, 'format': 'json'})}",
-            forms=FORMS,
-            labels=LABELS,
+            forms=FORMS.values(),
             now=[quote_object(other, 1) for other in library.standing(handed)],
         )
         return HTMLResponse(shown)

@@ -17,6 +17,7 @@ import uvicorn
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+PATIENCE = 20_000  # milliseconds, for machines that have other work
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 MARKS = [
     pytest.mark.browser,
@@ -30,8 +31,9 @@ MARKS = [
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as started:
         arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
         launched = started.chromium.launch(executable_path=CHROMIUM, args=arguments)

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator
 import pytest
 from fastapi import FastAPI
 
+from app.cite import FORMS, cite
 from app.feedback import Rating
 from app.page import quotes
-from app.settings import Settings
+from app.settings import HERE, Settings
 from tests.browser.library import ATTACK, BRIDGE, HOW_LONG, MOON, Library
-from tests.browser.serving import MARKS, chromium, is_foreign, listening, origin, serving
+from tests.browser.serving import MARKS, PATIENCE, chromium, is_foreign, listening, origin, serving
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = playwright.expect
@@ -49,9 +50,16 @@ def browser() -> Iterator[playwright.Browser]:
 
 
 @pytest.fixture
-def visit(browser: playwright.Browser, address: str) -> Iterator[Callable[..., playwright.Page]]:
+def wrong() -> list[str]:
+    """What went wrong, or out. A test that expects something takes it out."""
+    return []
+
+
+@pytest.fixture
+def visit(
+    browser: playwright.Browser, address: str, wrong: list[str]
+) -> Iterator[Callable[..., playwright.Page]]:
     """Opens the page; afterwards nothing may have gone wrong, or out."""
-    wrong: list[str] = []
     contexts = []
 
     def open_page(theme: str = "light", width: int = 1280, height: int = 800) -> playwright.Page:
@@ -62,7 +70,7 @@ def visit(browser: playwright.Browser, address: str) -> Iterator[Callable[..., p
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(PATIENCE)
         page.on("console", lambda said: said.type == "error" and wrong.append(said.text))
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("response", lambda got: got.status >= 400 and wrong.append(got.url))
@@ -391,15 +399,113 @@ def test_everything_can_be_done_from_the_keyboard(visit: Callable[..., playwrigh
     expect(page.locator("#question textarea")).to_have_value("j?c\n")
 
 
+@pytest.mark.parametrize("name", [form.name for form in FORMS.values()])
+def test_a_quote_is_copied_in_the_form_of_a_wiki(
+    visit: Callable[..., playwright.Page], library: Library, name: str
+) -> None:
+    page = visit()
+    quote = ask(page, BRIDGE).locator(".quote").first
+    quote.locator("summary").click()
+    quote.get_by_role("button", name=name, exact=True).click()
+    expect(page.locator("#status")).to_have_text(f"Copied as {name}.")
+    expect(quote.locator(".menu")).to_be_hidden()
+    handed = library.quote(library.ask(BRIDGE).quotes[0].id)
+    (form,) = [key for key, form in FORMS.items() if form.name == name]
+    assert page.evaluate("navigator.clipboard.readText()") == cite(handed, form, HERE)
+
+
+def test_the_menu_of_forms_needs_no_mouse(visit: Callable[..., playwright.Page]) -> None:
+    page = visit()
+    quote = ask(page, BRIDGE).locator(".quote").last
+    quote.locator(".copy").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#status")).to_have_text("Copied with its citation.")
+    page.keyboard.press("Tab")
+    expect(quote.locator("summary")).to_be_focused()
+    page.keyboard.press("Enter")
+    menu = quote.locator(".menu")
+    expect(menu).to_be_visible()
+    for button in menu.get_by_role("button").all():
+        expect(button).to_be_in_viewport(ratio=1)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    expect(menu.get_by_role("button", name="MediaWiki")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(menu).to_be_hidden()
+    expect(quote.locator("summary")).to_be_focused()
+    page.keyboard.press("Space")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("#status")).to_have_text("Copied as Markdown.")
+    expect(quote.locator("summary")).to_be_focused()
+    assert page.evaluate("navigator.clipboard.readText()").startswith("> Eleven million. I said")
+
+
+def test_one_menu_is_open_at_a_time(visit: Callable[..., playwright.Page]) -> None:
+    page = visit()
+    message = ask(page, BRIDGE)
+    opened = message.locator(".forms[open]")
+    message.locator("summary").nth(0).click()
+    expect(opened).to_have_count(1)
+    message.locator("summary").nth(1).focus()
+    page.keyboard.press("Enter")
+    expect(opened).to_have_count(1)
+    expect(message.locator(".menu").nth(1)).to_be_visible()
+    message.locator("blockquote").first.click()
+    expect(opened).to_have_count(0)
+
+
+def test_where_there_is_no_clipboard_to_write_to_it_is_copied_all_the_same(
+    visit: Callable[..., playwright.Page],
+) -> None:
+    page = visit()
+    page.evaluate("delete Navigator.prototype.clipboard")  # as outside https and localhost
+    quote = ask(page, BRIDGE).locator(".quote").first
+    quote.locator("summary").click()
+    quote.get_by_role("button", name="DokuWiki").click()
+    expect(page.locator("#status")).to_have_text("Copied as DokuWiki.")
+    page.locator("#question textarea").focus()
+    page.keyboard.press("Control+V")
+    expect(page.locator("#question textarea")).to_have_value(
+        re.compile(r"^> <nowiki>The bridge will cost eleven million, not nine\.</nowiki>")
+    )
+
+
+def test_a_quote_that_cannot_be_copied_is_told(
+    visit: Callable[..., playwright.Page], wrong: list[str]
+) -> None:
+    page = visit()
+    quote = ask(page, BRIDGE).locator(".quote").first
+    page.route("**/q/*.md", lambda route: route.abort())
+    quote.locator("summary").click()
+    quote.get_by_role("button", name="Markdown").click()
+    expect(page.locator("#status")).to_have_text("Not copied: the server does not answer.")
+    assert "ERR_FAILED" in wrong.pop()
+
+
 def test_every_control_is_reached_by_tab(visit: Callable[..., playwright.Page]) -> None:
     page = visit()
     ask(page, HOW_LONG)
     reached = set()
     for _ in range(20):
         page.keyboard.press("Tab")
-        reached.add(page.evaluate("document.activeElement.id || document.activeElement.className"))
+        reached.add(
+            page.evaluate(
+                "(({id, className, tagName}) => id || className || tagName)(document.activeElement)"
+            )
+        )
     joined = " ".join(reached)
-    for control in ("send", "fresh", "cite", "link", "copy", "page", "open", "keys-open"):
+    for control in (
+        "send",
+        "fresh",
+        "cite",
+        "link",
+        "copy",
+        "SUMMARY",
+        "page",
+        "open",
+        "keys-open",
+    ):
         assert control in joined
 
 
@@ -454,7 +560,7 @@ CONTRASTS = """() => {
   }
   return found;
 }"""
-SMALL_TARGETS = """() => [...document.querySelectorAll("button, textarea, a")]
+SMALL_TARGETS = """() => [...document.querySelectorAll("button, textarea, a, summary")]
   .filter((e) => e.checkVisibility({ visibilityProperty: true }))
   .map((e) => [e.id || e.className, e.getBoundingClientRect()])
   .filter(([, box]) => box.width > 0 && (box.width < 40 || box.height < 40))

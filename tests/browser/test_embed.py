@@ -25,7 +25,7 @@ from tests.browser.library import (
     MOON,
     Library,
 )
-from tests.browser.serving import MARKS, chromium, is_foreign, listening, origin, serving
+from tests.browser.serving import MARKS, PATIENCE, chromium, is_foreign, listening, origin, serving
 from tests.fakes import ask_router
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -128,7 +128,7 @@ def visit(
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(PATIENCE)
         page.on("console", lambda said: said.type == "error" and reported.append(said.text))
         page.on("pageerror", lambda error: reported.append(str(error)))
         page.on("request", lambda sent: is_foreign(sent.url) and reported.append(sent.url))
