@@ -26,6 +26,7 @@ from tests.browser.library import (
     Library,
 )
 from tests.browser.serving import MARKS, PATIENCE, chromium, is_foreign, listening, origin, serving
+from tests.browser.wikis import recipe
 from tests.fakes import ask_router
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -458,6 +459,37 @@ def test_without_scripts_a_card_reads_and_the_frame_says_what_it_needs(
     expect(told).to_be_visible()
     assert told.evaluate("e => e.textContent").startswith("Asking here needs JavaScript.")
     reported.clear()  # each script that was not run, and the typeface
+
+
+# --- What docs/wiki.md says ---------------------------------------------------------------------
+
+
+def test_the_docs_frames_grow_with_the_docs_listener(
+    visit: Callable[..., playwright.Page], wikis: Wikis
+) -> None:
+    frames, listener = recipe("A card, or the chat, in a frame", "html", wikis.ours, wikis.listed)
+    quote = wikis.library.ask(BRIDGE).quotes[0]
+    frames = frames.replace("q_0123456789abcdef", quote.id).replace("&theme", "&amp;theme")
+    for late in (0, 2000):  # the frames may have told before somebody listens
+        inside = listener.replace("<script>", "").replace("</script>", "")
+        script = f"<script>setTimeout(() => {{ {inside} }}, {late})</script>"
+        page = visit(wikis.listed + wikis.page(frames + script))
+        expect(page.frame_locator("iframe").nth(0).locator("mark")).to_have_text("eleven million")
+        for n in (0, 1):
+            frame = page.frame_locator("iframe").nth(n)
+            height = frame.locator("body").evaluate(
+                "e => Math.ceil(e.getBoundingClientRect().height)"
+            )
+            expect(page.locator("iframe").nth(n)).to_have_css("height", f"{height}px")
+
+
+def test_the_docs_plain_page_answers(visit: Callable[..., playwright.Page], wikis: Wikis) -> None:
+    (plain,) = recipe("Plain HTML", "html", wikis.ours, wikis.listed)
+    page = visit(wikis.listed + wikis.page(plain))
+    expect(page.get_by_role("log").locator("mark")).to_have_count(3)
+    (component,) = recipe("The component", "html", wikis.ours, wikis.listed)
+    page = visit(wikis.listed + wikis.page(component))
+    expect(page.get_by_role("log").locator("mark")).to_have_count(3)
 
 
 # --- The card and the permalink ---------------------------------------------------------------
