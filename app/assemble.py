@@ -17,6 +17,7 @@ from app.reader import Reader
 from app.reader.evidence import EvidenceReader
 from app.reader.span import MODEL, read_about
 from app.settings import Settings
+from app.standing import standing
 from app.verify import Verified, Verifier
 from index.build import Progress, Report, build
 from index.embed import DEFAULT_MODEL, Embedder, open_embedder
@@ -62,7 +63,7 @@ class Library:
     """
 
     def __init__(self, settings: Settings, *, record: bool) -> None:
-        self._settings = settings
+        self.settings = settings
         self._ledger = Ledger(settings.index) if record else None
         self._lock = threading.Lock()
         self._stamp = self._now()
@@ -131,14 +132,21 @@ class Library:
 
     def quote(self, quote_id: str) -> Handed | None:
         """A quote that was handed out from this index, by its id; None if it never was."""
-        return Ledger(self._settings.index).handed(quote_id, self._current()[1].folder)
+        return Ledger(self.settings.index).handed(quote_id, self._current()[1].folder)
+
+    def standing(self, handed: Handed) -> list[Quote]:
+        """Where the words of a quote stand now; see `app.standing`. Those too can be looked up."""
+        folder = self._current()[1].folder
+        found = standing(handed, folder)
+        self._record(found, folder)
+        return found
 
     def rate(self, rating: Rating) -> Candidate:
         """Keep what somebody says of an answer from this index, for evaluation.
 
         Raises UsageError where a quote in it was never handed out from here.
         """
-        ledger, shown = Ledger(self._settings.index), []
+        ledger, shown = Ledger(self.settings.index), []
         for quote_id in (*rating.quotes, *rating.nearest):
             found = ledger.find(quote_id)
             if found is None:
@@ -147,7 +155,7 @@ class Library:
                 )
             shown.append(found[0])
         n = len(rating.quotes)
-        return Feedback(self._settings.index).keep(rating, shown[:n], shown[n:])
+        return Feedback(self.settings.index).keep(rating, shown[:n], shown[n:])
 
     def examples(self) -> list[str]:
         """Questions that the transcripts at hand answer."""
@@ -171,21 +179,21 @@ class Library:
             if stamp != self._stamp:
                 # Where the new version does not fit, every question says so: the old one's
                 # answers would no longer be those of the index.
-                self._parts = open_parts(self._settings, self._parts)
+                self._parts = open_parts(self.settings, self._parts)
                 self._stamp = stamp
                 self._answerer = self._assembled()
             return self._answerer, self._parts
 
     def _now(self) -> tuple[int, int]:
         try:
-            status = (self._settings.index / MANIFEST).stat()
+            status = (self.settings.index / MANIFEST).stat()
         except OSError:
             return (0, 0)
         return (status.st_mtime_ns, status.st_ino)
 
     def _assembled(self) -> Answerer:
         parts = self._parts
-        return Answerer(parts.folder, parts.retriever, parts.reader, self._settings.policy)
+        return Answerer(parts.folder, parts.retriever, parts.reader, self.settings.policy)
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,8 @@ def _parser() -> argparse.ArgumentParser:
         "quote", metavar="QUOTE_ID", help="its id, q_..., as `onrecord ask` gave it"
     )
     command.add_argument("--as", dest="form", choices=FORMS, default="text",
-                         help="the form (default: %(default)s)")  # fmt: skip
+                         help="the form; wikitext is MediaWiki's, confluence its storage format, "
+                         "json JSON-LD (default: %(default)s)")  # fmt: skip
 
     _command(commands, "check", _check, "prove every stored offset and hash again")
 

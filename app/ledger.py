@@ -11,12 +11,16 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from app.answer import Quote, quote_id, quote_object
 from index.errors import IndexFolderError
 from index.folder import Folder
 from index.transcript import Transcript, text_sha256
+
+# What has become of the version that a quote was cited from: it is indexed, or another one of the
+# same transcript is, or none is.
+State = Literal["unchanged", "changed", "gone"]
 
 FILE = "quotes.sqlite"
 WAIT = 5.0  # seconds for another process to finish its own entry
@@ -34,14 +38,14 @@ PRAGMA user_version = 1;
 
 @dataclass(frozen=True, slots=True)
 class Handed:
-    """A quote as it was handed out, the text it was cited from, and whether that still stands.
+    """A quote as it was handed out, the text it was cited from, and what has become of that.
 
     `quote` is the object of the `ask --json` contract.
     """
 
     quote: dict[str, Any]
     text: str
-    unchanged: bool
+    state: State
 
 
 class Ledger:
@@ -88,8 +92,13 @@ class Ledger:
         if found is None:
             return None
         quote, text = found
-        hashes = {summary.sha256 for summary in folder.summaries()}
-        return Handed(quote, text, unchanged=quote["transcript"]["sha256"] in hashes)
+        source, indexed = quote["transcript"], folder.summaries()
+        state: State = "gone"
+        if any(source["sha256"] == summary.sha256 for summary in indexed):
+            state = "unchanged"
+        elif any(source["id"] == summary.id for summary in indexed):
+            state = "changed"
+        return Handed(quote, text, state)
 
     def prove(self) -> Iterator[str]:
         """Every quote that does not stand verbatim in the version it was cited from."""

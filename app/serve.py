@@ -12,7 +12,6 @@ from app.answer import Answer
 from app.api.desk import Desk
 from app.api.doors import Doors, is_loopback, needs_access
 from app.assemble import Library
-from app.page.permalink import missing_page, quote_page
 from index import __version__
 from index.errors import OnRecordError, UsageError
 
@@ -37,19 +36,20 @@ class AtTheDesk:
 
 
 def create_app(library: Library, *, host: str | None = None, shut: bool = False) -> FastAPI:
-    """The page at /, a quote at /q/{id}, the API at /api/v1, /healthz and /readyz.
+    """The page at /, a quote at /q/{id}, what other pages embed at /embed, the API at /api/v1,
+    /healthz and /readyz.
 
     `host` is where it will listen, for the check of the Host header; None leaves that out. With
     `shut`, nobody comes in without a key or by a trusted proxy.
     """
     from fastapi import FastAPI
     from fastapi.middleware.cors import CORSMiddleware
-    from fastapi.responses import HTMLResponse
 
     from app.api.openapi import complete
     from app.api.problems import add_handlers
     from app.api.routes import create_router
     from app.chat import mount
+    from app.page import embed, quotes
 
     settings = library.settings
     desk = Desk(settings.workers, settings.waiting)
@@ -68,13 +68,8 @@ def create_app(library: Library, *, host: str | None = None, shut: bool = False)
     app.include_router(create_router(library, desk))
     complete(app)
 
-    @app.get("/q/{quote_id}", include_in_schema=False)
-    def quote(quote_id: str) -> HTMLResponse:
-        found = library.quote(quote_id)
-        if found is None:
-            return HTMLResponse(missing_page(), status_code=404)
-        return HTMLResponse(quote_page(found))
-
+    app.include_router(quotes.router(library, settings))
+    app.include_router(embed.router(settings))
     mount(app, AtTheDesk(library, desk))
     return app
 

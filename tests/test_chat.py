@@ -207,7 +207,8 @@ def test_an_answer_shows_the_sentence_with_the_answering_words_marked() -> None:
     assert reading.marks == {"mark": "well"}
     assert words(made) == (
         "It went well. [1] Donald Trump A title · paragraph 2 · per the report "
-        "Link to quote 1 Copy quote 1 "
+        "Link to quote 1 Copy quote 1 Copy quote 1 as "
+        "Markdown MediaWiki DokuWiki Confluence HTML JSON-LD CSL-JSON Plain text "
         "Searched 1 transcript, 58 segments in 41 ms · confidence high, 93% "
         "Is that right? Yes No"
     )

@@ -16,6 +16,7 @@ from typing import Protocol
 from urllib.parse import parse_qs, urlencode
 
 from app.answer import Answer, Quote
+from app.cite import FORMS
 from index.transcript import Segment, Transcript
 
 # A transcript up to WHOLE characters is shown whole, a longer one as an excerpt of EXCERPT.
@@ -297,11 +298,25 @@ def _quote_html(quote: Quote, reference: Reference, transcript: Transcript | Non
         f'title="Show this quote in its transcript"><span class="n">{shown}</span>'
         f'<span class="who"><bdi>{literal(who)}</bdi></span>'
         f'<span class="where">{" · ".join(details)}</span></button>'
-        f'<a class="link" href="/q/{quote.id}" title="The permanent page of this quote">Link'
+        f'<a class="link" href="q/{quote.id}" title="The permanent page of this quote">Link'
         f'<span class="unseen"> to quote {reference.focus}</span></a>'
         f'<button type="button" class="copy" value="{literal(plain)}" '
         f'title="Copy the quote with its citation">Copy<span class="unseen"> quote '
-        f"{reference.focus}</span></button></div>"
+        f"{reference.focus}</span></button>{_forms_html(quote, reference.focus)}</div>"
+    )
+
+
+def _forms_html(quote: Quote, label: str) -> str:
+    """The menu of the forms to copy a quote in. The page's script gets them from its permalink."""
+    buttons = "".join(
+        f'<button type="button" class="copy-as" value="{literal(quote.id + form.suffix)}">'
+        f"{literal(form.name)}</button>"
+        for form in FORMS.values()
+    )
+    return (
+        '<details class="forms"><summary title="Copy it for a wiki or a document">'
+        f'<span class="unseen">Copy quote {label} as</span></summary>'
+        f'<div class="menu">{buttons}</div></details>'
     )
 
 
@@ -331,7 +346,7 @@ def _who(quote: Quote, transcript: Transcript | None) -> tuple[str, tuple[str, s
 def _place(quote: Quote, transcript: Transcript | None) -> tuple[str, str | None]:
     """Where in the transcript: its time and the time's `datetime`, or its paragraph."""
     if quote.said_at:
-        return clock(quote.said_at[0]), _duration(quote.said_at[0])
+        return clock(quote.said_at[0]), duration(quote.said_at[0])
     if transcript is None or transcript.sha256 != quote.source.sha256:
         return "", None
     number = paragraph_number(transcript, quote.answer_start)
@@ -368,7 +383,7 @@ def clock(seconds: float) -> str:
     return f"{hour}:{minute:02}:{second:02}" if hour else f"{minute}:{second:02}"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     minutes, second = divmod(int(seconds), 60)
     return f"PT{minutes}M{second}S"
 
@@ -608,7 +623,7 @@ def _margin(transcript: Transcript, paragraph: Paragraph) -> str:
         if goes_on or _TIME.search(transcript.text, paragraph.start, segment.start):
             return ""
         seconds = segment.at[0]
-        shown = f'<time datetime="{_duration(seconds)}">{clock(seconds)}</time>'
+        shown = f'<time datetime="{duration(seconds)}">{clock(seconds)}</time>'
     elif paragraph.number:
         shown = f'<span class="unseen">paragraph </span>{paragraph.number}'
     else:

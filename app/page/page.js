@@ -119,21 +119,59 @@ function firstOfLast() {
 new MutationObserver(tidy).observe(document.body, { childList: true, subtree: true });
 tidy();
 
-async function copy(button) {
+function say(sentence) {
+  const status = document.querySelector("#status p");
+  if (status) status.textContent = sentence;
+}
+
+// `text` may be a promise: a browser that lets only a click copy is asked while it is one.
+async function toClipboard(text) {
   try {
-    await navigator.clipboard.writeText(button.value);
+    const words = Promise.resolve(text).then((said) => new Blob([said], { type: "text/plain" }));
+    await navigator.clipboard.write([new ClipboardItem({ "text/plain": words })]);
   } catch {
     // Outside https and localhost there is no clipboard to write to, only a selection to copy.
+    const here = document.activeElement;
     const held = document.createElement("textarea");
-    held.value = button.value;
+    held.value = await text;
     document.body.append(held);
     held.select();
     document.execCommand("copy");
     held.remove();
-    button.focus();
+    here.focus();
   }
+}
+
+async function copy(button) {
+  await toClipboard(button.value);
+  say("Copied with its citation.");
   button.classList.add("copied");
   setTimeout(() => button.classList.remove("copied"), 1600);
+}
+
+// One of the forms of a quote, which its permalink gives.
+async function copyAs(button) {
+  const menu = button.closest("details");
+  const form = button.textContent;
+  try {
+    await toClipboard(citation(button.value));
+    say(`Copied as ${form}.`);
+  } catch (error) {
+    say(`Not copied: ${error.message}`);
+  }
+  closeMenu(menu);
+}
+
+async function citation(name) {
+  const got = await fetch(`q/${name}`).catch(() => null);
+  if (got?.ok) return got.text();
+  const problem = await got?.json().catch(() => null);
+  throw new Error(problem?.detail ?? "the server does not answer.");
+}
+
+function closeMenu(menu) {
+  menu.open = false;
+  menu.querySelector("summary").focus();
 }
 
 function step(by) {
@@ -185,8 +223,7 @@ async function rate(button, verdict, correction, nobody) {
   if (said.startsWith("Kept"))
     for (const other of button.closest(".rate").querySelectorAll("button"))
       other.setAttribute("aria-pressed", other === button);
-  const status = document.querySelector("#status p");
-  if (status) status.textContent = said;
+  say(said);
 }
 
 function corrected(dialog) {
@@ -200,10 +237,12 @@ function corrected(dialog) {
 // --- Keys and clicks -----------------------------------------------------------------------
 
 document.addEventListener("click", (event) => {
+  for (const menu of inChat(".forms[open]")) menu.open = menu.contains(event.target);
   const button = event.target.closest?.("button");
   if (!button) return;
   if (button.matches("#chat .cite, .record .open, #masthead .open")) open(button, true);
   else if (button.matches("#chat .copy")) copy(button);
+  else if (button.matches("#chat .copy-as")) copyAs(button);
   else if (button.matches("#chat .rate-right")) rate(button, "right", "", false);
   else if (button.matches("#chat .rate-wrong")) correct(button);
   else if (button.matches(".record .close")) back();
@@ -217,7 +256,16 @@ document.addEventListener("change", (event) => {
   if (event.target.id === "keep-ratings") keepsRatings(event.target.checked);
 });
 
-// A dialog's "close" does not bubble.
+// An open menu is all in view. "toggle" does not bubble.
+document.addEventListener(
+  "toggle",
+  (event) =>
+    event.target.matches("#chat .forms[open]") &&
+    event.target.querySelector(".menu").scrollIntoView({ block: "nearest" }),
+  true,
+);
+
+// Nor does a dialog's "close".
 document.addEventListener(
   "close",
   (event) => event.target.id === "correction" && corrected(event.target),
@@ -227,7 +275,8 @@ document.addEventListener(
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   if (document.querySelector("dialog[open]")) return;
-  if (event.key === "Escape") return back();
+  const menu = event.target.closest?.("#chat .forms[open]");
+  if (event.key === "Escape") return menu ? closeMenu(menu) : back();
   if (event.target.matches("input, textarea, select, [contenteditable]")) return;
   const actions = {
     "/": () => question().focus(),

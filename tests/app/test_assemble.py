@@ -126,7 +126,7 @@ def test_a_newer_version_is_taken_up(own: Shelf, library: Library) -> None:
     assert len(library.transcripts()) == 4
     handed = library.quote(before.id)
     assert handed is not None
-    assert not handed.unchanged
+    assert handed.state == "changed"
     assert handed.text == MEETING
 
 
@@ -136,7 +136,7 @@ def test_a_transcript_that_was_taken_out_is_no_longer_quoted(own: Shelf, library
     assert COUNTY not in texts(library)
     handed = library.quote(first.id)
     assert handed is not None
-    assert (handed.quote["text"], handed.unchanged) == (first.text, False)
+    assert (handed.quote["text"], handed.state) == (first.text, "gone")
 
 
 def test_questions_are_answered_while_a_newer_version_comes(own: Shelf, library: Library) -> None:
@@ -172,7 +172,7 @@ def test_every_quote_that_is_shown_can_be_looked_up(own: Shelf, library: Library
         handed = library.quote(quote.id)
         assert handed is not None
         assert handed.quote["id"] == quote.id
-        assert handed.unchanged
+        assert handed.state == "unchanged"
     assert library.quote("q_0") is None
     assert list(Ledger(own.index).prove()) == []
 

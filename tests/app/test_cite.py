@@ -6,15 +6,17 @@ import html
 import json
 import re
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
+import mwparserfromhell
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from app.answer import quote_id
-from app.cite import CHANGED, FORMS, cite
-from app.ledger import Handed
+from app.cite import CHANGED, FORMS, GONE, cite
+from app.ledger import Handed, State
 from index.transcript import text_sha256
 
 BASE = "https://wiki.example/qa/"
@@ -29,7 +31,7 @@ ATTACKS = [
 ]
 
 
-def handed(text: str, *, speaker: str | None = "Ada Okafor", unchanged: bool = True) -> Handed:
+def handed(text: str, *, speaker: str | None = "Ada Okafor", state: State = "unchanged") -> Handed:
     """A quote of a whole text, its second half answering."""
     middle = len(text) // 2
     identity = quote_id(text_sha256(text), 0, len(text), middle, len(text))
@@ -47,7 +49,7 @@ def handed(text: str, *, speaker: str | None = "Ada Okafor", unchanged: bool = T
         "suffix": "",
         "url": f"/q/{identity}",
     }  # fmt: skip
-    return Handed(quote, text, unchanged)
+    return Handed(quote, text, state)
 
 
 class Page(HTMLParser):
@@ -106,7 +108,10 @@ def test_markdown_shows_the_words_as_they_are(text: str) -> None:
     assert page.links == [f"{BASE}q/{given.quote['id']}"]
 
 
-@given(st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=2))
+ANY = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=2)
+
+
+@given(ANY)
 def test_any_line_survives_markdown(text: str) -> None:
     page = Page(MarkdownIt("commonmark").render(cite(handed(text), "markdown", BASE)))
     assert page.quoted.strip().rpartition("— ")[0].split() == text.split()
@@ -114,15 +119,85 @@ def test_any_line_survives_markdown(text: str) -> None:
 
 @pytest.mark.parametrize("text", ATTACKS)
 def test_wikitext_keeps_the_words_from_the_wiki(text: str) -> None:
-    made = cite(handed(text), "wikitext", BASE)
-    within = re.fullmatch(
-        r"<blockquote>\n<nowiki>(.*)</nowiki>\n</blockquote>\n: — <nowiki>(.*)</nowiki>, \[.*\]\n",
-        made,
-        re.DOTALL,
-    )
-    assert within is not None
-    assert html.unescape(within[1]) == text
-    assert "<" not in within[1] + within[2]
+    given = handed(text)
+    page = mwparserfromhell.parse(cite(given, "wikitext", BASE))
+    words, cited = page.filter_tags(matches=lambda tag: tag.tag == "nowiki")
+    assert html.unescape(str(words.contents)) == text
+    assert str(cited.contents).startswith("Ada Okafor, Town *hall*, 2024-03-12, 1:03:32, char")
+    (link,) = page.filter_external_links()
+    assert (link.url, link.title) == (f"{BASE}q/{given.quote['id']}", given.quote["id"])
+    # The tags that are ours, the colon at the line's start, and nothing else that acts.
+    assert [str(tag.tag) for tag in page.filter_tags()] == ["blockquote", "nowiki", "dd", "nowiki"]
+    assert page.filter_templates() == page.filter_wikilinks() == page.filter_headings() == []
+
+
+@pytest.mark.parametrize("text", [*ATTACKS, "a </NOWIKI> b </nowiki", "one\n\n  two\n> three"])
+def test_dokuwiki_leaves_the_words_alone(text: str) -> None:
+    given = handed(text)
+    *lines, cited = cite(given, "dokuwiki", BASE).removesuffix("\n").split("\n")
+    assert [unparsed(line[1:].lstrip()) for line in lines] == text.split("\n")
+    tail = f", [[{BASE}q/{given.quote['id']}|{given.quote['id']}]]"
+    assert cited.startswith("> — ")
+    assert cited.endswith(tail)
+    assert unparsed(cited[4 : -len(tail)]).startswith("Ada Okafor, Town *hall*, 2024-03-12, 1:03")
+
+
+def unparsed(line: str) -> str:
+    """What stands in the line's nowiki elements, of which it must be made up."""
+    pattern = re.compile(r"<nowiki>(.*?)</nowiki>", re.IGNORECASE)
+    assert pattern.sub("", line) == ""
+    return "".join(pattern.findall(line))
+
+
+@pytest.mark.parametrize("text", [*ATTACKS, "one\n\ntwo", "a \x00 \x0b \ufffe b"])
+def test_confluence_gets_well_formed_xml_with_the_words(text: str) -> None:
+    given = handed(text)
+    root = ElementTree.fromstring(cite(given, "confluence", BASE))
+    assert [element.tag for element in root.iter() if element.tag != "br"] == [
+        "blockquote", "p", "strong", "p", "a",
+    ]  # fmt: skip
+    words, cited = root
+    for line_break in words.iter("br"):
+        line_break.text = "\n"
+    assert "".join(words.itertext()) == re.sub("[\x00\x0b\ufffe]", "\ufffd", text)
+    assert "".join(cited.itertext()).startswith("— Ada Okafor, Town *hall*, 2024-03-12, 1:03:32, ")
+    assert cited[0].attrib == {"href": f"{BASE}q/{given.quote['id']}"}
+
+
+@pytest.mark.parametrize("text", ATTACKS)
+def test_csl_json_is_an_item_with_the_words(text: str) -> None:
+    given = handed(text)
+    (item,) = json.loads(cite(given, "csl-json", BASE))
+    assert item == {
+        "id": given.quote["id"],
+        "type": "speech",
+        "genre": "transcript",
+        "title": "Town *hall*",
+        "abstract": text,
+        "author": [{"literal": "Ada Okafor"}],
+        "issued": {"date-parts": [[2024, 3, 12]]},
+        "URL": f"{BASE}q/{given.quote['id']}",
+        "note": f"{given.quote['id']}, 1:03:32, characters 0-{len(text)}",
+    }
+
+
+@pytest.mark.parametrize(
+    ("date", "issued"),
+    [
+        ("2024", {"date-parts": [[2024]]}),
+        ("2024-03", {"date-parts": [[2024, 3]]}),
+        ("spring 2024", {"literal": "spring 2024"}),
+        (None, None),
+    ],
+)
+def test_csl_json_has_the_date_as_it_is_known(
+    date: str | None, issued: dict[str, object] | None
+) -> None:
+    given = handed("We can wait.", speaker=None)
+    given.quote["transcript"]["date"] = date
+    (item,) = json.loads(cite(given, "csl-json", BASE))
+    assert item.get("issued") == issued
+    assert (item["type"], item.get("author")) == ("document", None)
 
 
 def test_json_is_a_quotation_with_selectors() -> None:
@@ -149,6 +224,7 @@ def test_text_reads_as_a_citation() -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_transcript_that_changed_is_told(form: str) -> None:
-    assert CHANGED in cite(handed("We can wait.", unchanged=False), form, BASE)
-    assert CHANGED not in cite(handed("We can wait."), form, BASE)
+@pytest.mark.parametrize(("state", "told"), [("changed", CHANGED), ("gone", GONE)])
+def test_a_transcript_that_is_not_as_it_was_is_told(form: str, state: State, told: str) -> None:
+    assert told in cite(handed("We can wait.", state=state), form, BASE)
+    assert told not in cite(handed("We can wait."), form, BASE)

@@ -1,4 +1,4 @@
-"""What the server gives, without a browser: permalinks, health, headers; and where it listens."""
+"""What the server gives, without a browser: health, headers; and where it listens."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 import pytest
 from starlette.testclient import TestClient
 
-from app.answer import Quote
 from app.assemble import Library
 from app.serve import create_app, listen, serve
 from app.settings import Settings
@@ -17,19 +16,14 @@ from index.errors import OnRecordError
 from tests.fakes import assemble_fakes
 from tests.fixtures.shelf import Shelf
 
-ATTACK = "<script>alert('bridge')</script> & \"more\""
-HEARING = f"""\
-[00:00:01] Ann Lee <b>: Is it safe?
-[00:00:02] Ann Lee: The engineers wrote {ATTACK} on the bridge in red paint. Nobody minded.
-[00:00:09] Bob Ray: The harbour was closed in March.
-"""
+HEARING = "Ann Lee: Is it safe?\nBob Ray: The harbour was closed in March.\n"
 
 pytestmark = pytest.mark.usefixtures("fakes")
 
 
 @pytest.fixture
 def hearing(shelf: Shelf) -> Shelf:
-    shelf.build(shelf.write("hearing <i>.txt", HEARING))
+    shelf.build(shelf.write("hearing.txt", HEARING))
     return shelf
 
 
@@ -50,73 +44,6 @@ def always(stocked: Shelf) -> Iterator[TestClient]:
         assemble_fakes(patch.setattr)
         settings = Settings(index=stocked.index, explicit=True)
         yield TestClient(create_app(Library.open(settings)))
-
-
-@pytest.fixture
-def painted(library: Library) -> Quote:
-    """The quote with the attack in it."""
-    (quote, *_) = library.ask("What did the engineers wrote in red paint?").quotes
-    assert ATTACK in quote.text
-    return quote
-
-
-# --- A quote's page ---------------------------------------------------------------------------
-
-
-def test_a_quotes_page_marks_the_answer(client: TestClient, library: Library) -> None:
-    (quote,) = library.ask("Was the harbour closed?").quotes
-    response = client.get(f"/q/{quote.id}")
-    assert response.status_code == 200
-    assert response.headers["content-type"] == "text/html; charset=utf-8"
-    assert "<q>The <mark>harbour was closed</mark> in March.</q>" in response.text
-    assert f"characters {quote.start:,}-{quote.end:,}" in response.text
-    assert "<cite>Bob Ray · Hearing &lt;i&gt;</cite>" in response.text
-    assert "The transcript stands as it was when these words were cited." in response.text
-
-
-def test_no_word_of_a_transcript_is_markup(client: TestClient, painted: Quote) -> None:
-    page = client.get(f"/q/{painted.id}").text
-    assert "&lt;script&gt;alert(&#x27;bridge&#x27;)&lt;/script&gt; &amp; &quot;more&quot;" in page
-    assert "<script" not in page
-    assert "<b>" not in page
-    assert "<i>" not in page
-
-
-def test_the_page_shows_what_stands_around_the_quote(client: TestClient, painted: Quote) -> None:
-    page = client.get(f"/q/{painted.id}").text
-    assert "Is it safe?\n[00:00:02] Ann Lee: <q>" in page
-    assert "</q> Nobody minded.\n[00:00:09] Bob Ray:" in page
-
-
-@pytest.mark.parametrize("quote_id", ["q_0123456789abcdef", "<script>", "%3Cscript%3E", "%ff", "q"])
-def test_an_unknown_quote_is_not_found(always: TestClient, quote_id: str) -> None:
-    response = always.get(f"/q/{quote_id}")
-    assert response.status_code == 404
-    assert response.headers["content-type"] == "text/html; charset=utf-8"
-    assert "This index has never handed out a quote of this id." in response.text
-    assert "<script" not in response.text
-
-
-def test_old_words_stand_when_the_transcript_has_changed(
-    client: TestClient, hearing: Shelf, painted: Quote
-) -> None:
-    hearing.write("hearing <i>.txt", HEARING.replace("red paint", "blue ink"))
-    hearing.build()
-    response = client.get(f"/q/{painted.id}")
-    assert response.status_code == 200
-    assert "red paint" in response.text
-    assert "blue ink" not in response.text
-    assert "The transcript has changed or is gone since" in response.text
-    hearing.write("hearing <i>.txt", HEARING)
-    hearing.build()
-    assert "The transcript stands as it was" in client.get(f"/q/{painted.id}").text
-
-
-def test_an_outage_is_not_a_missing_quote(
-    client: TestClient, hearing: Shelf, painted: Quote
-) -> None:
-    (hearing.index / "manifest.json").write_text("{")
-    assert client.get(f"/q/{painted.id}").status_code >= 500
 
 
 # --- Health and headers -------------------------------------------------------------------------

@@ -6,194 +6,60 @@ Every test also fails on an error in the console and on a request that leaves th
 from __future__ import annotations
 
 import logging
-import os
 import re
-import shutil
-import socket
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import pytest
+from fastapi import FastAPI
 
-from app.answer import Answer, Quote, Source
+from app.cite import FORMS, cite
 from app.feedback import Rating
-from index.errors import IndexFolderError
-from index.formats import read_transcript
-from index.transcript import Segment, Speaker, Transcript
+from app.page import quotes
+from app.settings import HERE, Settings
+from tests.browser.library import ATTACK, BRIDGE, HOW_LONG, MOON, Library
+from tests.browser.serving import MARKS, PATIENCE, chromium, is_foreign, listening, origin, serving
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-fastapi = pytest.importorskip("fastapi")
-uvicorn = pytest.importorskip("uvicorn")
 expect = playwright.expect
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.enable_socket,
-    pytest.mark.skipif(
-        CHROMIUM is None and os.environ.get("ONRECORD_BROWSER") != "required",
-        reason="Chromium is not installed",
-    ),
-]
-
-SEED = Path(__file__).parents[2] / "seeds" / "trump-putin-call.txt"
-ATTACK = (
-    "<script>window.hit=1</script><img src=x onerror=window.hit=2> **bold** $$x^2$$ `code` "
-    "[x](javascript:alert(1)) ${window.hit=3} {{constructor}}\n\n# Not a heading\n\n&lt;b&gt; "
-    "www.evil.example https://evil.example/ <a href=https://evil.example>out</a>"
-)
-HOW_LONG = "How long did they talk?"
-BRIDGE = "What will the bridge cost?"
-MOON = "Who landed on the moon?"
-
-
-def labelled(name: str, title: str, date: str | None, *turns: tuple[str, str, float]) -> Transcript:
-    text, segments = "", []
-    for speaker, words, at in turns:
-        start = len(text) + len(speaker) + 2
-        text += f"{speaker}: {words}\n"
-        end = start + len(words)
-        segments.append(Segment(start, end, "speech", Speaker(speaker, "label"), (at, at + 5)))
-    return Transcript(name, title, text, tuple(segments), "en", date)
-
-
-class Library:
-    """Answers from a table of questions: where the words stand, in which transcript."""
-
-    def __init__(self) -> None:
-        seed, _ = read_transcript(SEED, "trump-putin-call")
-        town = labelled(
-            "town-hall",
-            "Riverside town hall",
-            "2024-03-12",
-            ("Ada Okafor", "Good evening. One item tonight.", 4),
-            ("Ben Lindqvist", "The bridge will cost eleven million, not nine.", 31),
-            *[("Ada Okafor", f"Item {n} is noted and there is more to say of it.", 60 + n)
-              for n in range(60)],
-            ("Ben Lindqvist", "Eleven million. I said so in January.", 3812.5),
-        )  # fmt: skip
-        attack = Transcript(
-            ATTACK,
-            ATTACK,
-            f"He said\n{ATTACK}\nand left.",
-            (Segment(8, 8 + len(ATTACK), "speech", Speaker(ATTACK, "narration")),),
-        )
-        long = labelled(
-            "long",
-            "A very long sitting",
-            None,
-            *[("Clerk", f"Entry {n} is read into the record and is taken as read.", n)
-              for n in range(4000)],
-        )  # fmt: skip
-        self.held = {made.id: made for made in (seed, town, attack, long)}
-        self.asked: list[tuple[str, list[str]]] = []
-        self.rated: list[Rating] = []
-
-    def ask(self, question: str, history: Sequence[str], /) -> Answer:
-        self.asked.append((question, list(history)))
-        if "outage" in question:
-            raise IndexFolderError("The index is locked by another process; try again.")
-        if "bug" in question:
-            raise RuntimeError("secret detail")
-        if "slow" in question:
-            time.sleep(1.5)
-        quotes = {
-            HOW_LONG: (
-                self.quote(
-                    "trump-putin-call", "We just spent ", "two and a half hours", " talking"
-                ),
-                self.quote("trump-putin-call", "lasted ", "more than two hours", "."),
-            ),
-            BRIDGE: (
-                self.quote("town-hall", "The bridge will cost ", "eleven million", ", not nine."),
-                self.quote("trump-putin-call", "", "5,000 young people", " every single week"),
-                self.quote("town-hall", "", "Eleven million", ". I said so in January."),
-            ),
-            "attack": (self.quote(ATTACK, "", ATTACK, ""),),
-            ATTACK: (self.quote(ATTACK, "", ATTACK, ""),),
-            "long": (self.quote("long", "", "Entry 3210", " is read into the record"),),
-        }.get(question, ())
-        nearest = (
-            self.quote("town-hall", "Good ", "evening", "."),
-            self.quote("trump-putin-call", "", "possible venues", " including Turkiye"),
-        )
-        resolved = "How long did Trump and Putin talk?" if question == HOW_LONG else question
-        return Answer(
-            question, resolved, quotes, () if quotes else nearest, 0.9, len(self.held), 99, 0.04
-        )
-
-    def quote(self, name: str, before: str, words: str, after: str) -> Quote:
-        made = self.held[name]
-        start = made.text.index(before + words + after)
-        answer = start + len(before)
-        end = answer + len(words)
-        segment = made.segment_at(answer)
-        assert segment
-        return Quote(
-            Source(name, made.title, made.sha256, made.date),
-            start,
-            end + len(after),
-            before + words + after,
-            answer,
-            end,
-            segment.speaker,
-            segment.at,
-            "",
-            "",
-            1.0,
-        )
-
-    def transcripts(self, /) -> list[Transcript]:
-        return list(self.held.values())
-
-    def transcript(self, id: str, /) -> Transcript:
-        return self.held[id]
-
-    def examples(self, /) -> list[str]:
-        return [HOW_LONG, BRIDGE]
-
-    def rate(self, rating: Rating, /) -> None:
-        if rating.question == BRIDGE and rating.verdict == "right":
-            raise IndexFolderError("The folder is read-only.")
-        self.rated.append(rating)
+pytestmark = MARKS
 
 
 @pytest.fixture(scope="module")
-def library() -> Library:
-    return Library()
+def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    folder = tmp_path_factory.mktemp("library")
+    return Library(Settings(index=folder, cache=folder))
 
 
 @pytest.fixture(scope="module")
 def address(library: Library) -> Iterator[str]:
     from app.chat import mount
 
-    app = fastapi.FastAPI()
+    app = FastAPI()
+    app.include_router(quotes.router(library, library.settings), prefix="/chat")
     mount(app, library, "/chat")
-    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}/chat/"
-        server.should_exit = True
-        thread.join(20)
+    listener = listening()
+    with serving(app, listener):
+        yield f"{origin(listener)}/chat/"
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[playwright.Browser]:
-    with playwright.sync_playwright() as started:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        launched = started.chromium.launch(executable_path=CHROMIUM, args=arguments)
+    with chromium() as launched:
         yield launched
-        launched.close()
 
 
 @pytest.fixture
-def visit(browser: playwright.Browser, address: str) -> Iterator[Callable[..., playwright.Page]]:
+def wrong() -> list[str]:
+    """What went wrong, or out. A test that expects something takes it out."""
+    return []
+
+
+@pytest.fixture
+def visit(
+    browser: playwright.Browser, address: str, wrong: list[str]
+) -> Iterator[Callable[..., playwright.Page]]:
     """Opens the page; afterwards nothing may have gone wrong, or out."""
-    wrong: list[str] = []
     contexts = []
 
     def open_page(theme: str = "light", width: int = 1280, height: int = 800) -> playwright.Page:
@@ -204,7 +70,7 @@ def visit(browser: playwright.Browser, address: str) -> Iterator[Callable[..., p
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(PATIENCE)
         page.on("console", lambda said: said.type == "error" and wrong.append(said.text))
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("response", lambda got: got.status >= 400 and wrong.append(got.url))
@@ -218,10 +84,6 @@ def visit(browser: playwright.Browser, address: str) -> Iterator[Callable[..., p
     for context in contexts:
         context.close()
     assert wrong == []
-
-
-def is_foreign(url: str) -> bool:
-    return not re.match(r"https?://127\.0\.0\.1[:/]|data:|blob:", url)
 
 
 def ask(page: playwright.Page, question: str) -> playwright.Locator:
@@ -243,7 +105,7 @@ def test_a_question_is_answered_with_the_words_marked(
     expect(message.locator(".cite").first).to_have_text(
         "[1]Donald TrumpTrump Putin Call · paragraph 3 · per the report"
     )
-    expect(message.locator(".link").first).to_have_attribute("href", re.compile("^/q/q_[0-9a-f]+$"))
+    expect(message.locator(".link").first).to_have_attribute("href", re.compile("^q/q_[0-9a-f]+$"))
     expect(message.locator(".resolved")).to_contain_text("How long did Trump and Putin talk?")
     expect(page.locator("[role=status]").filter(has_text="2 quotes found")).to_be_visible()
     expect(page.locator("#question textarea")).to_be_focused()
@@ -537,15 +399,113 @@ def test_everything_can_be_done_from_the_keyboard(visit: Callable[..., playwrigh
     expect(page.locator("#question textarea")).to_have_value("j?c\n")
 
 
+@pytest.mark.parametrize("name", [form.name for form in FORMS.values()])
+def test_a_quote_is_copied_in_the_form_of_a_wiki(
+    visit: Callable[..., playwright.Page], library: Library, name: str
+) -> None:
+    page = visit()
+    quote = ask(page, BRIDGE).locator(".quote").first
+    quote.locator("summary").click()
+    quote.get_by_role("button", name=name, exact=True).click()
+    expect(page.locator("#status")).to_have_text(f"Copied as {name}.")
+    expect(quote.locator(".menu")).to_be_hidden()
+    handed = library.quote(library.ask(BRIDGE).quotes[0].id)
+    (form,) = [key for key, form in FORMS.items() if form.name == name]
+    assert page.evaluate("navigator.clipboard.readText()") == cite(handed, form, HERE)
+
+
+def test_the_menu_of_forms_needs_no_mouse(visit: Callable[..., playwright.Page]) -> None:
+    page = visit()
+    quote = ask(page, BRIDGE).locator(".quote").last
+    quote.locator(".copy").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#status")).to_have_text("Copied with its citation.")
+    page.keyboard.press("Tab")
+    expect(quote.locator("summary")).to_be_focused()
+    page.keyboard.press("Enter")
+    menu = quote.locator(".menu")
+    expect(menu).to_be_visible()
+    for button in menu.get_by_role("button").all():
+        expect(button).to_be_in_viewport(ratio=1)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    expect(menu.get_by_role("button", name="MediaWiki")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(menu).to_be_hidden()
+    expect(quote.locator("summary")).to_be_focused()
+    page.keyboard.press("Space")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("#status")).to_have_text("Copied as Markdown.")
+    expect(quote.locator("summary")).to_be_focused()
+    assert page.evaluate("navigator.clipboard.readText()").startswith("> Eleven million. I said")
+
+
+def test_one_menu_is_open_at_a_time(visit: Callable[..., playwright.Page]) -> None:
+    page = visit()
+    message = ask(page, BRIDGE)
+    opened = message.locator(".forms[open]")
+    message.locator("summary").nth(0).click()
+    expect(opened).to_have_count(1)
+    message.locator("summary").nth(1).focus()
+    page.keyboard.press("Enter")
+    expect(opened).to_have_count(1)
+    expect(message.locator(".menu").nth(1)).to_be_visible()
+    message.locator("blockquote").first.click()
+    expect(opened).to_have_count(0)
+
+
+def test_where_there_is_no_clipboard_to_write_to_it_is_copied_all_the_same(
+    visit: Callable[..., playwright.Page],
+) -> None:
+    page = visit()
+    page.evaluate("delete Navigator.prototype.clipboard")  # as outside https and localhost
+    quote = ask(page, BRIDGE).locator(".quote").first
+    quote.locator("summary").click()
+    quote.get_by_role("button", name="DokuWiki").click()
+    expect(page.locator("#status")).to_have_text("Copied as DokuWiki.")
+    page.locator("#question textarea").focus()
+    page.keyboard.press("Control+V")
+    expect(page.locator("#question textarea")).to_have_value(
+        re.compile(r"^> <nowiki>The bridge will cost eleven million, not nine\.</nowiki>")
+    )
+
+
+def test_a_quote_that_cannot_be_copied_is_told(
+    visit: Callable[..., playwright.Page], wrong: list[str]
+) -> None:
+    page = visit()
+    quote = ask(page, BRIDGE).locator(".quote").first
+    page.route("**/q/*.md", lambda route: route.abort())
+    quote.locator("summary").click()
+    quote.get_by_role("button", name="Markdown").click()
+    expect(page.locator("#status")).to_have_text("Not copied: the server does not answer.")
+    assert "ERR_FAILED" in wrong.pop()
+
+
 def test_every_control_is_reached_by_tab(visit: Callable[..., playwright.Page]) -> None:
     page = visit()
     ask(page, HOW_LONG)
     reached = set()
     for _ in range(20):
         page.keyboard.press("Tab")
-        reached.add(page.evaluate("document.activeElement.id || document.activeElement.className"))
+        reached.add(
+            page.evaluate(
+                "(({id, className, tagName}) => id || className || tagName)(document.activeElement)"
+            )
+        )
     joined = " ".join(reached)
-    for control in ("send", "fresh", "cite", "link", "copy", "page", "open", "keys-open"):
+    for control in (
+        "send",
+        "fresh",
+        "cite",
+        "link",
+        "copy",
+        "SUMMARY",
+        "page",
+        "open",
+        "keys-open",
+    ):
         assert control in joined
 
 
@@ -600,7 +560,7 @@ CONTRASTS = """() => {
   }
   return found;
 }"""
-SMALL_TARGETS = """() => [...document.querySelectorAll("button, textarea, a")]
+SMALL_TARGETS = """() => [...document.querySelectorAll("button, textarea, a, summary")]
   .filter((e) => e.checkVisibility({ visibilityProperty: true }))
   .map((e) => [e.id || e.className, e.getBoundingClientRect()])
   .filter(([, box]) => box.width > 0 && (box.width < 40 || box.height < 40))
