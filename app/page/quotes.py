@@ -9,7 +9,6 @@ import math
 import re
 from collections.abc import Sequence
 from html import escape
-from http import HTTPStatus
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
@@ -17,6 +16,7 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from app.answer import Quote, quote_object
+from app.api.problems import Problem
 from app.cite import FORMS, cite
 from app.ledger import Handed
 from app.page.render import THEMES, render
@@ -55,13 +55,13 @@ def router(library: Library, settings: Settings) -> APIRouter:
         if not dot:
             return _page(handed) if handed else missing(1)
         if handed is None:
-            return _problem(404, _UNKNOWN)
+            raise Problem(404, _UNKNOWN)
         if suffix == "json":
             return JSONResponse(_state_object(handed, library.standing(handed)))
         form = SUFFIXES.get(f".{suffix}")
         if form is None:
             known = ", ".join([".json", *SUFFIXES])
-            return _problem(404, f"A quote has no such form; it has {known}.")
+            raise Problem(404, f"A quote has no such form; it has {known}.")
         return Response(cite(handed, form, base), media_type=FORMS[form].media_type)
 
     @routes.api_route("/q/{quote_id}/card", methods=["GET", "HEAD"])
@@ -87,17 +87,17 @@ def router(library: Library, settings: Settings) -> APIRouter:
         url: str = "", format: str = "json", maxwidth: str = "", maxheight: str = ""
     ) -> Response:
         if format != "json":
-            return _problem(501, "Only format=json is spoken here.")
+            raise Problem(501, "Only format=json is spoken here.")
         sizes = []
         for name, value, most in (("maxwidth", maxwidth, WIDTH), ("maxheight", maxheight, HEIGHT)):
             if value and not re.fullmatch(r"0*[1-9]\d{0,5}", value, re.ASCII):
-                return _problem(400, f"{name} takes a number of pixels from 1 to 999999.")
+                raise Problem(400, f"{name} takes a number of pixels from 1 to 999999.")
             sizes.append(min(int(value or most), most))
         ours = re.fullmatch(re.escape(base) + rf"/q/({_ID})/?(?:[?#].*)?", url, re.DOTALL)
         handed = found(ours[1]) if ours else None
         if handed is None:
             told = f"url is not the address of a quote of ours; those begin with {base}/q/."
-            return _problem(404, told)
+            raise Problem(404, told)
         return JSONResponse(_rich(handed, base, *sizes))
 
     def _page(handed: Handed) -> HTMLResponse:
@@ -144,13 +144,6 @@ def missing(depth: int) -> HTMLResponse:
     values = {"title": "No such quote", "sentence": _UNKNOWN, "root": "../" * depth}
     shown = render("missing.html", language="en", theme="auto", **values)
     return HTMLResponse(shown, status_code=404)
-
-
-def _problem(status: int, detail: str) -> JSONResponse:
-    """An error as RFC 9457 has it."""
-    title = HTTPStatus(status).phrase
-    content = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-    return JSONResponse(content, status, media_type="application/problem+json")
 
 
 def _state_object(handed: Handed, now: Sequence[Quote]) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def always(stocked: Shelf) -> Iterator[TestClient]:
     """A client of a server over an index that nobody changes."""
     with pytest.MonkeyPatch.context() as patch:
         assemble_fakes(patch.setattr)
-        settings = Settings(index=stocked.index, cache=stocked.index, explicit=True)
+        settings = Settings(index=stocked.index, explicit=True)
         yield TestClient(create_app(Library.open(settings, record=False)))
 
 

@@ -25,10 +25,10 @@ pytestmark = pytest.mark.usefixtures("fakes", "roomy")
 
 @pytest.fixture
 def roomy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No matter how full this machine is, and without hashing 90 MB for each test."""
+    """No matter how full this machine is, and without the models."""
     monkeypatch.setattr(doctor, "MEMORY", 1)
     monkeypatch.setattr(doctor, "DISK", 1)
-    monkeypatch.setattr(doctor, "default_weights", lambda: None)
+    monkeypatch.setattr(doctor.OnnxEmbedder, "open", lambda threads: None)
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_a_flipped_byte_is_found(wrong: Callable[..., dict[str, str]], own: Shel
 
 
 def test_no_index_is_no_fault_where_it_is_made_on_first_use(port: int, tmp_path: Path) -> None:
-    environment = {"ONRECORD_INDEX": str(tmp_path / "none"), "ONRECORD_CACHE": str(tmp_path)}
+    environment = {"ONRECORD_INDEX": str(tmp_path / "none")}
     findings = [*examine(None, port, environment)]
     assert all(finding.ok for finding in findings), findings
     assert "made from the seeds on first use" in findings[3].detail
@@ -119,10 +119,10 @@ def test_a_package_of_another_version_is_told(
 def test_weights_that_are_not_the_originals_are_told(
     wrong: Callable[..., dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def damaged() -> Any:
+    def damaged(threads: int) -> Any:
         raise OnRecordError("these are not the weights.")
 
-    monkeypatch.setattr(doctor, "default_weights", damaged)
+    monkeypatch.setattr(doctor.OnnxEmbedder, "open", damaged)
     assert wrong() == {"weights": "these are not the weights."}
 
 

@@ -37,7 +37,7 @@ Headers = dict[str, str]
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(index=tmp_path, cache=tmp_path, explicit=True)
+    return Settings(index=tmp_path, explicit=True)
 
 
 async def hello(scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,7 +66,6 @@ def app(stocked: Shelf) -> Iterator[Any]:
         assemble_fakes(patch.setattr)
         settings = Settings(
             index=stocked.index,
-            cache=stocked.index,
             explicit=True,
             frame_origins=(WIKI, OTHER),
             cors_origins=(WIKI,),

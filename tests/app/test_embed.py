@@ -18,7 +18,7 @@ ATTACK = "\"><script>alert(1)</script><b x='"
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(index=tmp_path, cache=tmp_path)
+    return Settings(index=tmp_path)
 
 
 @pytest.fixture

@@ -92,7 +92,7 @@ def always(stocked: Shelf) -> Iterator[TestClient]:
     """A client of a server over an index that nobody changes."""
     with pytest.MonkeyPatch.context() as patch:
         assemble_fakes(patch.setattr)
-        settings = Settings(index=stocked.index, cache=stocked.index, explicit=True)
+        settings = Settings(index=stocked.index, explicit=True)
         yield TestClient(create_app(Library.open(settings)))
 
 
@@ -146,7 +146,7 @@ def test_the_page_shows_what_stands_around_the_quote(client: TestClient, painted
 
 
 def test_of_a_long_transcript_whole_words_stand_around_the_quote(own: Shelf) -> None:
-    library = Library.open(Settings(index=own.index, cache=own.index, explicit=True))
+    library = Library.open(Settings(index=own.index, explicit=True))
     quote = library.ask("On day number 11 we sailed 14 miles?").quotes[0]
     page = client_of(library).get(f"/q/{quote.id}").text
     before, after = re.search(r"(?s)<blockquote[^>]*>(.*)<q>.*</q>(.*)</blockquote>", page).groups()

@@ -28,7 +28,7 @@ pytestmark = MARKS
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
     folder = tmp_path_factory.mktemp("library")
-    return Library(Settings(index=folder, cache=folder))
+    return Library(Settings(index=folder))
 
 
 @pytest.fixture(scope="module")

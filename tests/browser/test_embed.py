@@ -27,7 +27,6 @@ from tests.browser.library import (
 )
 from tests.browser.serving import MARKS, PATIENCE, chromium, is_foreign, listening, origin, serving
 from tests.browser.wikis import recipe
-from tests.fakes import ask_router
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = playwright.expect
@@ -92,15 +91,12 @@ def wikis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wikis]:
     library = Library(
         Settings(
             index=folder,
-            cache=folder,
             url=origin(ours),
             frame_origins=origins,
             cors_origins=origins,
         )
     )
     app = create_app(library)
-    if not any(getattr(route, "path", "") == "/api/v1/ask" for route in app.routes):
-        app.router.routes[:0] = ask_router(library).routes
     with serving(app, ours), serving(wiki, listed), serving(wiki, other):
         yield Wikis(origin(ours), origin(listed), origin(other), library, pages)
 

@@ -20,7 +20,6 @@ from app.settings import Settings
 from tests.browser.library import ATTACK, BRIDGE, Library
 from tests.browser.serving import MARKS, chromium, is_foreign, listening, origin, serving
 from tests.browser.wikis import OURS, dokuwiki, mediawiki, recipe
-from tests.fakes import ask_router
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = playwright.expect
@@ -99,11 +98,9 @@ def desk(
         ours = listening()
         stack.callback(ours.close)
         theirs = stack.enter_context(wiki.start(folder, origin(ours)))
-        settings = Settings(index=folder, cache=folder, url=origin(ours))
+        settings = Settings(index=folder, url=origin(ours))
         library = Library(replace(settings, frame_origins=(theirs,), cors_origins=(theirs,)))
         app = create_app(library)
-        if not any(getattr(route, "path", "") == "/api/v1/ask" for route in app.routes):
-            app.router.routes[:0] = ask_router(library).routes
         stack.enter_context(serving(app, ours))
         yield Desk(wiki, origin(ours), theirs, library, stack.enter_context(chromium()))
 
