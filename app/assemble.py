@@ -106,10 +106,6 @@ class Library:
         self._record(found.quotes, parts.folder)
         return found
 
-    @property
-    def settings(self) -> Settings:
-        return self._settings
-
     def folder(self) -> Folder:
         """The index as it is now: one version, however many calls are made of it."""
         return self._current()[1].folder
