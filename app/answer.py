@@ -109,7 +109,7 @@ class Policy:
     score is within `further` of the first's, or `further_list` where several are asked for.
     """
 
-    passages: int = 8
+    passages: int = 5
     quotes: int = 3
     threshold: float = 0.18
     further: float = 0.35

@@ -1,6 +1,6 @@
 """How fast and how large: `make bench`. Ratios of one run, medians; nothing here is a test.
 
-python -m eval.benchmark [PART...]     (embed, read, answer, many, harness, start, memory; none: all)
+python -m eval.benchmark [PART...]     (embed, read, answer, many, harness, start, memory)
 """
 
 from __future__ import annotations

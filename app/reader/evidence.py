@@ -126,9 +126,9 @@ class EvidenceReader:
         # they rank.
         first, best = ranked[0]
         shift = self._weights.log_odds(best.evidence, lead(ranked)) - first
-        for rank, found in ranked:
-            span = found.span
-            result[found.passage].append(Span(span.start, span.end, rank + shift))
+        for rank, one in ranked:
+            span = one.span
+            result[one.passage].append(Span(span.start, span.end, rank + shift))
         return result
 
     def _is_clear(self, found: Sequence[Found]) -> bool:

@@ -241,13 +241,14 @@ def train_round(
 
     class InPlannedOrder(SentenceTransformerTrainer):
         def get_batch_sampler(
-            self, dataset: Any, batch_size: int, drop_last: bool, **_: Any
+            self, dataset: Any, batch_size: int, drop_last: bool, *_: Any, **__: Any
         ) -> DefaultBatchSampler:
             return DefaultBatchSampler(SequentialSampler(dataset), batch_size, drop_last)
 
     class Log(TrainerCallback):
-        def on_log(self, _a: Any, state: Any, _c: Any, logs: Any = None, **_: Any) -> None:
-            entry = {"round": number + 1, "step": state.global_step, "of": state.max_steps, **logs}
+        def on_log(self, args: Any, state: Any, control: Any, **told: Any) -> None:
+            at = {"round": number + 1, "step": state.global_step, "of": state.max_steps}
+            entry = at | told["logs"]
             with (run / "log.jsonl").open("a", encoding="utf-8") as log:
                 log.write(json.dumps(entry) + "\n")
 
