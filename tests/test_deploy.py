@@ -46,7 +46,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A client of the site that nginx serves, with On Record below /on-record/."""
     folder, port = tmp_path_factory.mktemp("nginx"), free_port()
     shelf = stock(Shelf(folder))
-    here = Settings(shelf.index, shelf.index, explicit=True)
+    here = Settings(shelf.index, explicit=True)
     settings = replace(here, url=f"http://127.0.0.1:{port}/on-record/")
     with pytest.MonkeyPatch.context() as patch:
         assemble_fakes(patch.setattr)
@@ -108,7 +108,7 @@ def test_whoever_logs_in_at_the_proxy_comes_in(tmp_path: Path) -> None:
     port = free_port()
     shelf = stock(Shelf(tmp_path))
     settings = replace(
-        Settings(shelf.index, shelf.index, explicit=True),
+        Settings(shelf.index, explicit=True),
         url=f"http://127.0.0.1:{port}/on-record/",
         user_header="x-user",
         proxies=(ip_network("127.0.0.2"),),

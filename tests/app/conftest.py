@@ -77,5 +77,5 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     shelf = stock(Shelf(tmp_path_factory.mktemp("served")))
     with pytest.MonkeyPatch.context() as patch:
         assemble_fakes(patch.setattr)
-        with serving(Library.open(Settings(shelf.index, shelf.index, explicit=True))) as address:
+        with serving(Library.open(Settings(shelf.index, explicit=True))) as address:
             yield address

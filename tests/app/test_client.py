@@ -42,7 +42,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
     shelf.build(seeds_folder())
     with pytest.MonkeyPatch.context() as patch:
         assemble_fakes(patch.setattr)
-        yield Library.open(Settings(shelf.index, shelf.index, explicit=True))
+        yield Library.open(Settings(shelf.index, explicit=True))
 
 
 @pytest.fixture(scope="module")

@@ -287,7 +287,7 @@ def beneath(stocked: Shelf) -> Iterator[TestClient]:
     """A client of the server that people reach at URL."""
     with pytest.MonkeyPatch.context() as patch:
         assemble_fakes(patch.setattr)
-        settings = Settings(stocked.index, stocked.index, explicit=True, url=URL)
+        settings = Settings(stocked.index, explicit=True, url=URL)
         yield TestClient(create_app(Library.open(settings, record=False), host="127.0.0.1"))
 
 

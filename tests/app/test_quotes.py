@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from app.answer import Quote, quote_object
+from app.api.problems import add_handlers
 from app.assemble import Library
 from app.cite import CHANGED, FORMS, cite
 from app.page import quotes
@@ -70,6 +71,7 @@ def client(library: Library) -> TestClient:
 def client_of(library: Library) -> TestClient:
     """The routes alone, without the chat page, which takes a while to make."""
     app = FastAPI()
+    add_handlers(app)
     app.include_router(quotes.router(library, library.settings))
     return TestClient(app, raise_server_exceptions=False)
 
