@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from app import settings
+from app.cite import FORMS
 from app.cli import _parser
 
 ROOT = Path(__file__).parent.parent
@@ -73,8 +74,21 @@ def test_the_readmes_make_targets_exist() -> None:
         assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE), target
 
 
+def test_every_form_of_a_quote_stands_in_the_wikis_recipes() -> None:
+    recipes = (ROOT / "docs" / "wiki.md").read_text(encoding="utf-8")
+    for name, form in FORMS.items():
+        assert f"| `{form.suffix}` |" in recipes, name
+
+
 @pytest.mark.parametrize(
-    "document", ["README.md", "eval/README.md", "seeds/README.md", "app/reader/model/README.md"]
+    "document",
+    [
+        "README.md",
+        "docs/wiki.md",
+        "eval/README.md",
+        "seeds/README.md",
+        "app/reader/model/README.md",
+    ],
 )
 def test_links_lead_somewhere(document: str) -> None:
     text = (ROOT / document).read_text(encoding="utf-8")
