@@ -45,7 +45,7 @@ assemble_fakes()
 from app.serve import create_app, listen
 import uvicorn
 
-library = Library.open(Settings(Path(sys.argv[1]), Path(sys.argv[1]), explicit=True))
+library = Library.open(Settings(Path(sys.argv[1]), explicit=True))
 listener = listen("127.0.0.1", 0)
 server = uvicorn.Server(uvicorn.Config(create_app(library), log_level="error"))
 thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -151,3 +151,24 @@ def test_a_file_that_is_no_reader_is_not_started_from(
     folder = small_model(tmp_path)
     with pytest.raises(ValueError, match="this is no reader of ours"):
         train.start_from(train.new_model(), folder / "reader.onnx")
+
+
+def test_what_was_known_counts_for_the_share_that_is_kept(
+    data: Path, train: Any, settings: Any, tmp_path: Path
+) -> None:
+    train.export(train.train(data, tmp_path / "run", settings), tmp_path / "run")
+    start = tmp_path / "run" / "model"
+    known = train.new_model()
+    train.start_from(known, start / "reader.onnx")
+    further = {
+        keep: weights(
+            train.train(data, tmp_path / f"keep-{keep}", replace(settings, keep=keep), start)
+        )
+        for keep in (0.0, 0.5, 1.0)
+    }
+    for name, value in weights(known).items():
+        if value.is_floating_point():
+            assert train.torch.allclose(further[1.0][name], value, atol=1e-6), name
+            half = (further[0.0][name] + value) / 2
+            assert train.torch.allclose(further[0.5][name], half, atol=1e-6), name
+    assert not train.torch.equal(further[0.0]["spans.weight"], weights(known)["spans.weight"])
