@@ -62,7 +62,7 @@ class Library:
     """
 
     def __init__(self, settings: Settings, *, record: bool) -> None:
-        self._settings = settings
+        self.settings = settings
         self._ledger = Ledger(settings.index) if record else None
         self._lock = threading.Lock()
         self._stamp = self._now()
@@ -105,10 +105,6 @@ class Library:
         self._record(found.quotes, parts.folder)
         return found
 
-    @property
-    def settings(self) -> Settings:
-        return self._settings
-
     def folder(self) -> Folder:
         """The index as it is now: one version, however many calls are made of it."""
         return self._current()[1].folder
@@ -131,14 +127,14 @@ class Library:
 
     def quote(self, quote_id: str) -> Handed | None:
         """A quote that was handed out from this index, by its id; None if it never was."""
-        return Ledger(self._settings.index).handed(quote_id, self._current()[1].folder)
+        return Ledger(self.settings.index).handed(quote_id, self._current()[1].folder)
 
     def rate(self, rating: Rating) -> Candidate:
         """Keep what somebody says of an answer from this index, for evaluation.
 
         Raises UsageError where a quote in it was never handed out from here.
         """
-        ledger, shown = Ledger(self._settings.index), []
+        ledger, shown = Ledger(self.settings.index), []
         for quote_id in (*rating.quotes, *rating.nearest):
             found = ledger.find(quote_id)
             if found is None:
@@ -147,7 +143,7 @@ class Library:
                 )
             shown.append(found[0])
         n = len(rating.quotes)
-        return Feedback(self._settings.index).keep(rating, shown[:n], shown[n:])
+        return Feedback(self.settings.index).keep(rating, shown[:n], shown[n:])
 
     def examples(self) -> list[str]:
         """Questions that the transcripts at hand answer."""
@@ -171,21 +167,21 @@ class Library:
             if stamp != self._stamp:
                 # Where the new version does not fit, every question says so: the old one's
                 # answers would no longer be those of the index.
-                self._parts = open_parts(self._settings, self._parts)
+                self._parts = open_parts(self.settings, self._parts)
                 self._stamp = stamp
                 self._answerer = self._assembled()
             return self._answerer, self._parts
 
     def _now(self) -> tuple[int, int]:
         try:
-            status = (self._settings.index / MANIFEST).stat()
+            status = (self.settings.index / MANIFEST).stat()
         except OSError:
             return (0, 0)
         return (status.st_mtime_ns, status.st_ino)
 
     def _assembled(self) -> Answerer:
         parts = self._parts
-        return Answerer(parts.folder, parts.retriever, parts.reader, self._settings.policy)
+        return Answerer(parts.folder, parts.retriever, parts.reader, self.settings.policy)
 
 
 @dataclass(frozen=True, slots=True)
