@@ -122,7 +122,7 @@ def ask(page: playwright.Page, question: str) -> playwright.Locator:
 @pytest.fixture(scope="module")
 def hostile_address(tmp_path_factory: pytest.TempPathFactory, fakes: None) -> Iterator[str]:
     shelf = hostile(Shelf(tmp_path_factory.mktemp("hostile")))
-    with serving(Library.open(Settings(shelf.index, shelf.index, explicit=True))) as address:
+    with serving(Library.open(Settings(shelf.index, explicit=True))) as address:
         yield address
 
 
@@ -179,7 +179,7 @@ def beneath(tmp_path_factory: pytest.TempPathFactory, fakes: None) -> Iterator[s
     folder, port = tmp_path_factory.mktemp("nginx"), free_port()
     shelf = stock(Shelf(folder))
     address = f"http://127.0.0.1:{port}/on-record/"
-    settings = replace(Settings(shelf.index, shelf.index, explicit=True), url=address)
+    settings = replace(Settings(shelf.index, explicit=True), url=address)
     with (
         serving(Library.open(settings)) as upstream,
         in_front_of(int(upstream.rsplit(":", 1)[1]), port, Path(folder)),
