@@ -25,9 +25,7 @@ EXAMPLES = 20  # for each operation
 def api(stocked: Shelf) -> schemathesis.BaseSchema:
     with pytest.MonkeyPatch.context() as patch:
         assemble_fakes(patch.setattr)
-        app = create_app(
-            Library.open(Settings(stocked.index, explicit=True), record=False)
-        )
+        app = create_app(Library.open(Settings(stocked.index, explicit=True), record=False))
     return schemathesis.openapi.from_asgi("/api/v1/openapi.json", app)
 
 
