@@ -188,6 +188,7 @@ class SegmentPage(BaseModel):
 class Counts(BaseModel):
     transcripts: int
     segments: int
+    sentences: int
     chunks: int
 
 
