@@ -30,6 +30,7 @@ HEARING = f"""\
 [00:00:09] Bob Ray: The harbour was closed in March.
 """
 NAME = "hearing <i>.txt"
+SCRIPTS = ("text/javascript", "application/javascript")  # as the system has it
 BASE = "https://wiki.example/qa"
 MALFORMED = [
     "q_0123456789abcdef",
@@ -195,7 +196,7 @@ def test_nothing_on_the_page_is_from_elsewhere_or_absolute(
 
 def test_what_the_pages_load_is_served(always: TestClient) -> None:
     assert always.get("/page/quote.css").headers["content-type"] == "text/css; charset=utf-8"
-    assert always.get("/page/frame.js").headers["content-type"].startswith("text/javascript")
+    assert always.get("/page/frame.js").headers["content-type"].split(";")[0] in SCRIPTS
 
 
 @pytest.mark.parametrize("name", MALFORMED)
