@@ -51,12 +51,12 @@ def source(handed: Handed) -> list[str]:
     quote = handed.quote
     transcript = quote["transcript"]
     name = quote["speaker"]["name"] if quote["speaker"] else None
-    return [part for part in (name, transcript["title"], transcript["date"]) if part] + _place(
-        handed
-    )
+    parts = [name, transcript["title"], transcript["date"], *_place(handed)]
+    return [part for part in parts if part]
 
 
 def _place(handed: Handed) -> list[str]:
+    """When, at which characters, and whether that still stands."""
     quote = handed.quote
     at = clock(quote["said_at"][0]) if quote["said_at"] else None
     characters = f"characters {quote['start']}-{quote['end']}"

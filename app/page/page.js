@@ -127,8 +127,8 @@ function say(sentence) {
 // `text` may be a promise: a browser that lets only a click copy is asked while it is one.
 async function toClipboard(text) {
   try {
-    const words = Promise.resolve(text).then((said) => new Blob([said], { type: "text/plain" }));
-    await navigator.clipboard.write([new ClipboardItem({ "text/plain": words })]);
+    const written = async () => new Blob([await text], { type: "text/plain" });
+    await navigator.clipboard.write([new ClipboardItem({ "text/plain": written() })]);
   } catch {
     // Outside https and localhost there is no clipboard to write to, only a selection to copy.
     const here = document.activeElement;
