@@ -108,7 +108,7 @@ def test_the_ends_of_a_share_are_in_it(value: str, threshold: float) -> None:
      "https://wiki.example;", "https://wiki.example, https://other.example", "ftp://x"],
 )  # fmt: skip
 def test_only_whole_origins_are_listed(name: str, value: str) -> None:
-    with pytest.raises(UsageError, match=r"it takes origins such as https://wiki\.example, with"):
+    with pytest.raises(UsageError, match="it takes origins such as https://wiki"):
         Settings.from_environment(environment={f"ONRECORD_{name}": value})
 
 
