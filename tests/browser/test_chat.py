@@ -384,6 +384,7 @@ def test_everything_can_be_done_from_the_keyboard(visit: Callable[..., playwrigh
     page.keyboard.press("Escape")
     expect(citations.nth(0)).to_be_focused()
     page.keyboard.press("c")
+    page.wait_for_function("async () => (await navigator.clipboard.readText()) !== ''")
     assert page.evaluate("navigator.clipboard.readText()") == (
         "“The bridge will cost eleven million, not nine.” "
         "(Ben Lindqvist, Riverside town hall, 2024-03-12, 0:31)"
