@@ -29,7 +29,9 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not listened on
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})  # methods that change nothing
 
-OPEN = frozenset({"/healthz"})  # needs no key: it tells nothing but that the server runs
+# These need no key, and tell nothing: that the server runs, and the component, which a page loads
+# by an address alone and which sends the key itself.
+OPEN = frozenset({"/healthz", "/on-record-ask.js"})
 FRAMABLE = re.compile(r"/embed(/.*)?|/q/[^/]+/card")
 
 SMALL, LARGE = 256 * 1024, 4 * 1024 * 1024  # bytes of a body

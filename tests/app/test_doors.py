@@ -333,6 +333,8 @@ def test_with_keys_everything_but_the_health_needs_one(
     assert client.post("/api/v1/ask", json=PAYS).status_code == 401
     assert client.post("/api/v1/ask", json=PAYS, headers=bearer(token)).status_code == 200
     assert client.get("/healthz").status_code == 200
+    assert client.get("/on-record-ask.js").status_code == 200
+    assert client.get("/embed").status_code == 401
 
 
 @pytest.mark.parametrize(
