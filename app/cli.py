@@ -381,6 +381,7 @@ def _differences(diff: Sequence[Edit]) -> str:
 
 def _cite(options: argparse.Namespace) -> int:
     from app.ledger import Ledger
+    from app.settings import HERE
     from index.folder import Folder
 
     settings = settings_of(options)
@@ -390,7 +391,7 @@ def _cite(options: argparse.Namespace) -> int:
             f"{settings.index} never handed out a quote {options.quote}; ids come with the quotes "
             "of `onrecord ask`."
         )
-    print(cite(found, options.form, settings.url), end="")
+    print(cite(found, options.form, settings.url or HERE), end="")
     return 0
 
 

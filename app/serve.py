@@ -6,12 +6,14 @@ import errno
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from app.answer import Answer
 from app.api.desk import Desk
-from app.api.doors import Doors, is_loopback, needs_access
+from app.api.doors import WILDCARDS, Doors, is_loopback, needs_access
 from app.assemble import Library
+from app.settings import HERE
 from index import __version__
 from index.errors import OnRecordError, UsageError
 
@@ -35,12 +37,15 @@ class AtTheDesk:
         return self._desk.submit(lambda: self._library.ask(question, history)).result()
 
 
-def create_app(library: Library, *, host: str | None = None, shut: bool = False) -> FastAPI:
+def create_app(
+    library: Library, *, host: str | None = None, shut: bool = False, address: str = HERE
+) -> FastAPI:
     """The page at /, a quote at /q/{id}, what other pages embed at /embed, the API at /api/v1,
     /healthz and /readyz.
 
     `host` is where it will listen, for the check of the Host header; None leaves that out. With
-    `shut`, nobody comes in without a key or by a trusted proxy.
+    `shut`, nobody comes in without a key or by a trusted proxy. Links begin with `address` where
+    the settings do not say where people reach it.
     """
     from fastapi import FastAPI
     from fastapi.middleware.cors import CORSMiddleware
@@ -51,7 +56,7 @@ def create_app(library: Library, *, host: str | None = None, shut: bool = False)
     from app.chat import mount
     from app.page import embed, quotes
 
-    settings = library.settings
+    settings = replace(library.settings, url=library.settings.url or address)
     desk = Desk(settings.workers, settings.waiting)
     # The pages that show an OpenAPI load their scripts from elsewhere: there are none.
     app = FastAPI(
@@ -89,9 +94,11 @@ def serve(library: Library, host: str, port: int, *, open_to_everyone: bool = Fa
         )
     listener = listen(host, port)
     port = listener.getsockname()[1]
-    server = create_server(create_app(library, host=host, shut=shut))
-    shown = f"[{host}]" if ":" in host else host
-    print(f"On Record is at http://{shown}:{port}/ (Ctrl+C stops it).", flush=True)
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    # Where it listens on every address, none of them is everybody's: this machine's is as good.
+    reached = f"http://127.0.0.1:{port}" if host in WILDCARDS else address
+    server = create_server(create_app(library, host=host, shut=shut, address=reached))
+    print(f"On Record is at {address}/ (Ctrl+C stops it).", flush=True)
     with suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
 

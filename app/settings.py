@@ -16,7 +16,7 @@ from typing import Any, Self
 from app.answer import Policy
 from index.errors import UsageError
 
-HERE = "http://127.0.0.1:7860"  # where `onrecord serve` is by itself
+HERE = "http://127.0.0.1:7860"  # where `onrecord serve` is, unless it is told otherwise
 
 Network = IPv4Network | IPv6Network
 
@@ -32,8 +32,8 @@ class Settings:
     """What On Record runs with.
 
     `model` is a sentence-transformers model's name or path; None means the one the index was
-    made with (ours for a new one). `url` is where people reach the page: links in
-    citations begin with it. `explicit` says the index was named with
+    made with (ours for a new one). `url` is where people reach the page, if that
+    was said, else empty: links in citations begin with it. `explicit` says the index was named with
     --index: only an index that was not may be made from the seeds on first use.
 
     `frame_origins` are the origins whose pages may frame what is made to be framed, and
@@ -47,7 +47,7 @@ class Settings:
     model: str | None = None
     threads: int = 2
     policy: Policy = field(default_factory=Policy)
-    url: str = HERE
+    url: str = ""
     explicit: bool = False
     frame_origins: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
@@ -89,7 +89,7 @@ class Settings:
                 quotes=read("QUOTES", _positive, policy.quotes, "a whole number from 1"),
                 threshold=read("THRESHOLD", _share, policy.threshold, "a number from 0 to 1"),
             ),
-            url=read("URL", _url, HERE, "an address that begins with http:// or https://"),
+            url=read("URL", _url, "", "an address that begins with http:// or https://"),
             explicit=index is not None,
             frame_origins=read("FRAME_ORIGINS", _origins, (), ORIGINS),
             cors_origins=read("CORS_ORIGINS", _origins, (), ORIGINS),

@@ -166,7 +166,11 @@ class _Sources:
 
     def _files(self, found: _Found) -> list[Path]:
         files: dict[Path, None] = {}
-        before = [Path(root) for root in (self._old.sources() if self._old else [])]
+        before = [
+            Path(root)
+            for root in (self._old.sources() if self._old else [])
+            if root not in found.excluded  # a file that was named by itself, and removed
+        ]
         for root in dict.fromkeys([*before, *self._given]):
             if root in self._given or (root.exists() and self._has_files(root)):
                 found.roots.append(str(root))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from starlette.testclient import TestClient
@@ -122,3 +123,17 @@ def test_it_says_where_it_is(
     assert capsys.readouterr().out == (
         f"On Record is at http://{written}:{ports[0]}/ (Ctrl+C stops it).\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("url", "base"),
+    [("", "http://127.0.0.1:8123"), ("https://wiki.example/qa/", "https://wiki.example/qa")],
+)
+def test_links_begin_where_it_is_unless_it_is_said_where_people_reach_it(
+    library: Library, url: str, base: str
+) -> None:
+    library.settings = replace(library.settings, url=url)
+    (quote, *_) = library.ask("Was the harbour closed?").quotes
+    client = TestClient(create_app(library, address="http://127.0.0.1:8123"))
+    cited = client.get(f"/q/{quote.id}.md").text
+    assert f"(<{base}/q/{quote.id}>)" in cited

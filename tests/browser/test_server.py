@@ -5,9 +5,6 @@ Every test also fails on an error in the console, a dialog, and a request that l
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +14,7 @@ import pytest
 from app.assemble import Library
 from app.settings import Settings
 from tests.app.conftest import serving, stock
+from tests.browser.serving import MARKS, chromium, is_foreign
 from tests.fakes import assemble_fakes
 from tests.fixtures.nginx import NGINX, free_port, in_front_of
 from tests.fixtures.shelf import Shelf
@@ -24,16 +22,8 @@ from tests.fixtures.shelf import Shelf
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = playwright.expect
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 PATIENCE = 60_000  # milliseconds, for a machine that has other work
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.enable_socket,
-    pytest.mark.skipif(
-        CHROMIUM is None and os.environ.get("ONRECORD_BROWSER") != "required",
-        reason="Chromium is not installed",
-    ),
-]
+pytestmark = MARKS
 
 # Each would set window.hit, open a dialog, leave, or hide words, if it were anything but text.
 ATTACKS = (
@@ -67,11 +57,8 @@ def hostile(shelf: Shelf) -> Shelf:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[playwright.Browser]:
-    with playwright.sync_playwright() as started:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        launched = started.chromium.launch(executable_path=CHROMIUM, args=arguments)
+    with chromium() as launched:
         yield launched
-        launched.close()
 
 
 @pytest.fixture(scope="module")
@@ -100,12 +87,7 @@ def visit(browser: playwright.Browser) -> Iterator[Callable[[str], playwright.Pa
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("dialog", lambda dialog: (wrong.append(dialog.message), dialog.dismiss()))
         page.on("response", lambda got: got.status >= 400 and wrong.append(got.url))
-        page.on(
-            "request",
-            lambda sent: (
-                re.match(r"http://127\.0\.0\.1[:/]|data:|blob:", sent.url) or wrong.append(sent.url)
-            ),
-        )
+        page.on("request", lambda sent: is_foreign(sent.url) and wrong.append(sent.url))
         page.goto(address)
         expect(page.locator("#question textarea")).to_be_focused(timeout=PATIENCE)
         expect(page.locator(".record .open").first).to_be_attached()

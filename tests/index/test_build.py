@@ -133,6 +133,18 @@ def test_a_removed_transcript_stays_out_until_it_is_named_again(shelf: Shelf) ->
     assert shelf.open().sources(excluded=True) == []
 
 
+def test_a_file_that_was_named_by_itself_is_removed_too(shelf: Shelf) -> None:
+    meeting, report = shelf.write("meeting.txt", MEETING), shelf.write("report.txt", REPORT)
+    shelf.build(meeting, report)
+    assert fates(shelf.build(remove=("meeting",))) == {
+        "removed": ("meeting",),
+        "unchanged": ("report",),
+    }
+    assert shelf.open().sources() == [str(report)]
+    assert fates(shelf.build()) == {"unchanged": ("report",)}
+    assert fates(shelf.build(meeting)) == {"added": ("meeting",), "unchanged": ("report",)}
+
+
 def test_removing_what_is_not_there(shelf: Shelf) -> None:
     shelf.write("meeting.txt", MEETING)
     shelf.build_all()
