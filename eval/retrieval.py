@@ -89,6 +89,7 @@ def found(
 ) -> Iterator[tuple[Sequence[Hashable], Collection[Hashable]]]:
     """For each search what was found, best first, and what should be."""
     retriever = HybridRetriever(parts.folder, parts.embedder, **weights)
+    everything = parts.folder.all_chunks()
     for search in given.searches:
         chunks = [hit.chunk for hit in retriever.retrieve(Query(search.question), FOUND)]
         if given.whole:
@@ -99,7 +100,7 @@ def found(
                 chunks,
                 {
                     chunk
-                    for chunk in parts.folder.all_chunks()
+                    for chunk in everything
                     for name, start, end in search.relevant
                     if chunk.transcript_id == name and chunk.start < end and start < chunk.end
                 },
