@@ -28,7 +28,7 @@ pytestmark = MARKS
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
     folder = tmp_path_factory.mktemp("library")
-    return Library(Settings(index=folder))
+    return Library(Settings(index=folder, url=HERE))
 
 
 @pytest.fixture(scope="module")
