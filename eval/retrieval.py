@@ -3,10 +3,10 @@
     python -m eval.retrieval DATA SET [--model NAME]
 
 SET is speech_dev (its answerable questions against all passages of speech, training and dev),
-xquad_en (against its 240 paragraphs) or qmsum_dev (QMSum's queries against its dev meetings, where
-every chunk of a relevant stretch is right), of the sets in DATA. Each passage is a transcript of
-one index, found when a chunk of it is. Vectors alone, keywords alone, and both as the program
-has them.
+xquad_en (against its 240 paragraphs) or qmsum_dev (QMSum's queries, each within its own meeting of
+the dev set, where every chunk of a relevant stretch is right), of the sets in DATA. Each passage
+is a transcript of one index, found when a chunk of it is. Vectors alone, keywords alone, and both
+as the program has them.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ class Search:
 class Collected:
     """Transcripts by name, and what is searched for in them.
 
-    With `whole`, a transcript is found as one; else a chunk by itself.
+    With `whole`, a transcript is found as one, among all of them; else a chunk, within the
+    transcript that is asked about.
     """
 
     texts: dict[str, str]
@@ -76,7 +77,7 @@ def meetings(data: Path) -> Collected:
     texts, searches = {}, []
     with gzip.open(data / "dev" / "qmsum_dev.jsonl.gz", "rt", encoding="utf-8") as lines:
         for row in map(json.loads, lines):
-            name = row["title"]
+            name = row["title"].lower()  # as an index names it
             texts[name] = plain(row["context"])
             places = ((one["start"], one["start"] + len(one["text"])) for one in row["answers"])
             relevant = tuple((name, start, end) for start, end in places)
@@ -91,7 +92,9 @@ def found(
     retriever = HybridRetriever(parts.folder, parts.embedder, **weights)
     everything = parts.folder.all_chunks()
     for search in given.searches:
-        chunks = [hit.chunk for hit in retriever.retrieve(Query(search.question), FOUND)]
+        within = None if given.whole else search.relevant[0][0]
+        hits = retriever.retrieve(Query(search.question, within), FOUND)
+        chunks = [hit.chunk for hit in hits]
         if given.whole:
             items: list[Hashable] = list(dict.fromkeys(chunk.transcript_id for chunk in chunks))
             yield items, {name for name, _, _ in search.relevant}

@@ -48,9 +48,9 @@ def test_a_meeting_is_searched_for_its_relevant_stretches(tmp_path: Path) -> Non
         {**row("What of the pier?", text, PIER), "title": "Bed002"},
     )
     given = meetings(tmp_path)
-    assert given.texts == {"Bed002": text}
+    assert given.texts == {"bed002": text}
     assert given.searches == [
-        Search("What of the pier?", (("Bed002", text.index(PIER), len(text)),))
+        Search("What of the pier?", (("bed002", text.index(PIER), len(text)),))
     ]
 
 
@@ -69,6 +69,7 @@ def test_what_is_found_and_what_should_be(tmp_path: Path) -> None:
     )
     stretch = Collected(texts, [Search("the storm", (("pier", 0, 4),))], whole=False)
     ((chunks, should),) = found(parts, stretch, {})
+    assert {chunk.transcript_id for chunk in chunks} == {"pier"}
     assert {chunk.transcript_id for chunk in should} == {"pier"}
     assert chunks[0] in should
     head, rule, *ways = lines(parts, whole)
