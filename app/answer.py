@@ -150,7 +150,7 @@ class Answerer:
             self._known(transcript)
         resolved = resolve(question, [_whole(turn) for turn in history], self._speakers)
         hits = self._retriever.retrieve(Query(resolved, transcript, name), self._policy.passages)
-        spans = self._reader.read(resolved, [passage_of(self._folder, hit, name) for hit in hits])
+        spans = self._reader.read(resolved, passages_of(self._folder, hits, name))
         found = self._quotes([hit.chunk for hit in hits], spans, name, quotes)
         confidence = 1 / (1 + math.exp(min(700, -found[0].score))) if found else 0.0
         answered = bool(found) and confidence >= self._policy.threshold
@@ -254,8 +254,12 @@ def speaker_named(name: str, speakers: Sequence[str]) -> str:
     raise UsageError(f"no speaker {name!r} in the index; it knows {known}.")
 
 
-def passage_of(folder: Folder, hit: Hit, speaker: str | None = None) -> Passage:
-    """What the reader sees of a hit, where only what `speaker` says, if named, may be quoted."""
+def passages_of(folder: Folder, hits: Sequence[Hit], speaker: str | None = None) -> list[Passage]:
+    """What the reader sees of one search's hits; of `speaker`, if named, alone may be quoted."""
+    return [_passage(folder, hit, hits[0].score - hit.score, speaker) for hit in hits]
+
+
+def _passage(folder: Folder, hit: Hit, behind: float, speaker: str | None) -> Passage:
     chunk = hit.chunk
     transcript = folder.transcript(chunk.transcript_id)
     sentences = []
@@ -272,7 +276,7 @@ def passage_of(folder: Folder, hit: Hit, speaker: str | None = None) -> Passage:
             )
         )
     text = transcript.text[chunk.start : chunk.end]
-    return Passage(text, tuple(sentences), hit.likeness)
+    return Passage(text, tuple(sentences), hit.likeness, behind)
 
 
 def checked(text: str, what: str = "question") -> str:

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from app.answer import passage_of
+from app.answer import passages_of
 from app.assemble import Parts, build_seeds, open_parts
 from app.reader import Passage, Span
 from app.reader.evidence import (
@@ -75,7 +75,7 @@ def cases(
     reader = EvidenceReader(spans, MARGIN_ALONE)
     for question in questions:
         hits = parts.retriever.retrieve(Query(question.question), settings.policy.passages)
-        passages = [passage_of(parts.folder, hit) for hit in hits]
+        passages = passages_of(parts.folder, hits)
         found = reader.evidence(question.question, passages)
         right = [_is_right(question, hits[one.passage], passages[one.passage], one.span)
                  for one in found]  # fmt: skip

@@ -29,12 +29,14 @@ class Sentence:
 class Passage:
     """What the reader sees of a chunk: its text, and its sentences with who says them.
 
-    `likeness` is the cosine of the question and the passage, as it was found.
+    `likeness` is the cosine of the question and the passage, as it was found; `behind` how far
+    its score in that search is below the first passage's.
     """
 
     text: str
     sentences: tuple[Sentence, ...]
     likeness: float = 0.0
+    behind: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ class Evidence:
     margin: float  # the reader's score over "no answer", within +-MARGIN
     meaning: float  # cosine of the question and the sentence with its speaker's name
     likeness: float  # cosine of the question and the passage
+    behind: float  # how far behind the first passage of its search it was found
     words: float  # share of the question's content words in the sentence, weighted by rarity
     speaker: float  # said by, or about, the person whose words are asked for
     length: float  # of full size, no "And very important."
@@ -78,8 +79,8 @@ class Weights:
 
 # Weights of the reader alone, before any are fitted.
 MARGIN_ALONE = Weights(
-    ranking=Evidence(1.0, 0.0, 0.0, 0.0, 0.0, 0.0),
-    answering=Evidence(1.0, 0.0, 0.0, 0.0, 0.0, 0.0),
+    ranking=Evidence(1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
+    answering=Evidence(1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
     lead=0.0,
     bias=0.0,
 )
@@ -168,6 +169,7 @@ class EvidenceReader:
                     margin=max(-MARGIN, min(MARGIN, span.score)),
                     meaning=sentence.likeness,
                     likeness=passages[n].likeness,
+                    behind=passages[n].behind,
                     words=_overlap(asked, text, rarity),
                     speaker=_speaks(sentence, text, person),
                     length=min(sentence.end - sentence.start, 60) / 60,

@@ -14,6 +14,7 @@ import argparse
 import functools
 import hashlib
 import json
+import os
 import random
 import shutil
 import time
@@ -29,7 +30,7 @@ from app.reader.evidence import MARGIN_ALONE
 from app.reader.span import FORMAT, read_about
 from app.training.export import export_onnx, quantize
 from app.training.sets import Example, Sets, Stage, read_rows, read_set
-from index.embed import load_transformer, packaged_weights
+from index.embed import OnnxEmbedder, load_transformer, packaged_weights
 from index.errors import OnRecordError
 
 # Single sentences first, then short windows of everything, then windows as long as a chunk with
@@ -68,29 +69,38 @@ STAGES = (
         unpunctuated=0.15,
     ),
 )
-# A reader that learns on: our own spoken questions, with enough of the rest not to forget it.
+# A reader that learns on: everything once more, then the passages that retrieval takes for the
+# right one beside it, spoken ones above all.
 FURTHER_STAGES = (
     Stage(
         rows={
-            "spoken": 7_600,
-            "speech": 1_000,
-            "squadshifts": 2_500,
-            "squad_dev": 1_000,
-            "qed": 1_000,
+            "squadshifts": 27_000,
+            "squad_dev": 11_000,
+            "squad_train_small": 4_800,
+            "qed": 7_100,
+            "speech": 3_200,
+            "spoken": 3_800,
+            "qamr": 3_000,
+            "fairytaleqa": 2_000,
+            "disfl_qa": 2_500,
+            "molweni": 1_200,
+            "sleepqa": 400,
         },
-        window_tokens=(56, 160),
-        negatives=0.25,
+        window_tokens=(48, 144),
+        negatives=0.15,
         unpunctuated=0.1,
     ),
     Stage(
         rows={
-            "spoken": 4_500,
-            "speech": 1_000,
-            "squadshifts": 700,
-            "qed": 400,
+            "spoken": 5_600,
+            "speech": 2_600,
+            "squadshifts": 3_000,
+            "squad_dev": 1_800,
+            "qed": 1_600,
         },
         window_tokens=(128, 216),
-        negatives=0.3,
+        negatives=0.1,
+        rivals=2,
         unpunctuated=0.1,
     ),
 )
@@ -120,6 +130,7 @@ FURTHER = Settings(stages=FURTHER_STAGES, learning_rate=1.5e-4, warmup=0.02, kee
 POOL = 40  # batches sorted by length together
 LOG_STEPS = 50
 SAVE_STEPS = 100
+COMPARING = 0.5  # what choosing among the passages of one question counts beside finding spans
 DEV_SETS = ("xquad_en", "speech_dev")
 DEV_STEPS = 500
 DEV_WINDOW = (216, 216)  # tokens
@@ -147,6 +158,7 @@ class SpanModel(torch.nn.Module):
 def new_model() -> SpanModel:
     """The model before training: the packaged weights, checked, under a fresh head."""
     transformer: Any = load_transformer(str(packaged_weights()))[0]
+    transformer.auto_model.set_attn_implementation("eager")  # the faster one, backwards
     return SpanModel(transformer.auto_model)
 
 
@@ -210,20 +222,33 @@ def tokenizer() -> Tokenizer:
     return found
 
 
-def batches(examples: Iterable[Example], size: int, rng: random.Random) -> list[list[Example]]:
-    """Batches of examples of like length; their order is random within pools."""
-    waiting = list(examples)
+def batches(
+    questions: Iterable[list[Example]], size: int, rng: random.Random
+) -> list[list[Example]]:
+    """Batches of at most `size` examples of like length, those of a question in one of them.
+
+    Their order is random within pools.
+    """
+    waiting = list(questions)
     result: list[list[Example]] = []
     for begin in range(0, len(waiting), POOL * size):
-        pool = sorted(waiting[begin : begin + POOL * size], key=lambda one: len(one.ids))
-        group = [pool[n : n + size] for n in range(0, len(pool), size)]
+        pool = sorted(waiting[begin : begin + POOL * size], key=_longest)
+        group: list[list[Example]] = [[]]
+        for examples in pool:
+            if group[-1] and len(group[-1]) + len(examples) > size:
+                group.append([])
+            group[-1] += examples
         rng.shuffle(group)
         result += group
     return result
 
 
+def _longest(examples: Sequence[Example]) -> int:
+    return max(len(one.ids) for one in examples)
+
+
 def tensors(batch: Sequence[Example]) -> dict[str, torch.Tensor]:
-    """input_ids, attention_mask, token_type_ids, shape (batch, tokens), and starts, ends."""
+    """input_ids, attention_mask, token_type_ids, shape (batch, tokens); starts, ends, questions."""
     width = max(len(one.ids) for one in batch)
     rest = [width - len(one.ids) for one in batch]
     return {
@@ -239,24 +264,34 @@ def tensors(batch: Sequence[Example]) -> dict[str, torch.Tensor]:
         ),
         "starts": torch.tensor([one.start for one in batch]),
         "ends": torch.tensor([one.end for one in batch]),
+        "questions": torch.tensor([one.question for one in batch]),
     }
 
 
 def scores_of(model: SpanModel, batch: dict[str, torch.Tensor]) -> torch.Tensor:
     """Scores of shape (batch, tokens, 2), with all but [CLS] and the window out of the running."""
-    scores: torch.Tensor = model(
-        batch["input_ids"], batch["attention_mask"], batch["token_type_ids"]
-    )
+    with torch.autocast("cpu", torch.bfloat16):  # half the time, where processors know it
+        scores: torch.Tensor = model(
+            batch["input_ids"], batch["attention_mask"], batch["token_type_ids"]
+        )
     allowed = batch["token_type_ids"].bool()
     allowed[:, 0] = True
-    return scores.masked_fill(~allowed.unsqueeze(-1), -1e4)
+    return scores.float().masked_fill(~allowed.unsqueeze(-1), -1e4)
 
 
 def loss_of(scores: torch.Tensor, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-    """Mean cross entropy of start and end."""
+    """Mean cross entropy of start and end, and of choosing among the windows of one question.
+
+    A window is chosen by its log-odds of holding any span, so that margins compare across
+    passages (the shared normalization of Clark and Gardner 2018).
+    """
     start = torch.nn.functional.cross_entropy(scores[..., 0], batch["starts"])
     end = torch.nn.functional.cross_entropy(scores[..., 1], batch["ends"])
-    return (start + end) / 2
+    margins = (scores[:, 1:].logsumexp(1) - scores[:, 0]).sum(-1)
+    others = batch["questions"][:, None] != batch["questions"][None, :]
+    chosen = margins - margins.expand(len(margins), -1).masked_fill(others, -1e4).logsumexp(1)
+    choice = -chosen[batch["starts"] > 0].sum() / len(chosen)
+    return (start + end) / 2 + COMPARING * choice
 
 
 def dev_figures(model: SpanModel, dev: Mapping[str, Sequence[Example]]) -> dict[str, float]:
@@ -276,16 +311,21 @@ def dev_examples(data: Path, settings: Settings) -> dict[str, list[Example]]:
     rng = random.Random(settings.seed)  # noqa: S311
     sets = Sets(lambda name: read_rows(data / "dev" / f"{name}.jsonl.gz"), tokenizer())
     return {
-        name: list(sets.examples(Stage({name: settings.dev_rows}, DEV_WINDOW), rng))
+        name: [
+            example
+            for examples in sets.examples(Stage({name: settings.dev_rows}, DEV_WINDOW), rng)
+            for example in examples
+        ]
         for name in DEV_SETS
         if (data / "dev" / f"{name}.jsonl.gz").exists()
     }
 
 
 def plan(data: Path, settings: Settings) -> list[list[Example]]:
-    """The batches of the whole run, in order; the same for the same settings and data."""
+    """The batches of the whole run, in order: the same for the same settings, data, retriever."""
     rng = random.Random(settings.seed)  # noqa: S311
-    sets = Sets(functools.partial(read_set, data), tokenizer())
+    embedder = OnnxEmbedder.open(threads=os.cpu_count() or 1)
+    sets = Sets(functools.partial(read_set, data), tokenizer(), embedder)
     return [
         batch
         for stage in settings.stages

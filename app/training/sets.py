@@ -2,8 +2,7 @@
 
 Sets are gzipped JSON lines in SQuAD's shape: title, question, context, answers, answerable. Two
 are made of parts: `qmsum`, QMSum's own queries, and `spoken`, questions of ours whose passages
-stand in QMSum's meetings and in `speech`. Nothing here knows of a model; `reader` and
-`retriever` train on what it gives.
+stand in QMSum's meetings and in `speech`. `reader` and `retriever` train on what it gives.
 """
 
 from __future__ import annotations
@@ -11,16 +10,19 @@ from __future__ import annotations
 import gzip
 import json
 import random
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from app.reader.span import CLS, QUESTION_TOKENS, SEP
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
+
+    from index.embed import Embedder
 
 # One squad_dev article in so many is never trained on, so that it can measure.
 HELD_TITLES = 8
@@ -31,7 +33,8 @@ SPOKEN = frozenset({"speech", "spoken", "molweni"})
 MARKS = frozenset('.,;?!-…"')
 SPOKEN_FILE = Path(__file__).parent / "spoken.jsonl.gz"
 LONGEST_STRETCH = 3_200  # characters of QMSum's relevant stretches
-NEAREST = 3  # of a document's passages without the answer, those a negative is drawn from
+NEAREST = 6  # of a set's passages without the answer, those that rivals are drawn from
+LOOKED_AT = 40  # of a set's passages, to find so many
 APART = 8  # fewest tokens of a window that leaves the answer out
 
 
@@ -40,14 +43,17 @@ class Stage:
     """A part of a training plan: how many rows of each set, and how they are shown.
 
     Windows are of `window_tokens` (least, most) tokens. Of the answerable questions a share of
-    `negatives` is turned into unanswerable ones, half by another passage of the same document,
-    half by a window that leaves the answer out. A share of `unpunctuated` of the spoken windows
-    is shown as a recogniser may leave them.
+    `negatives` is turned into unanswerable ones, half by a rival, a passage that the retriever
+    finds for the question and that lacks the answer, half by a window that leaves the answer
+    out. With `rivals`, so many of them are shown beside the passage that answers, to be compared
+    with it. A share of `unpunctuated` of the spoken windows is shown as a recogniser may leave
+    them.
     """
 
     rows: Mapping[str, int]
     window_tokens: tuple[int, int]
     negatives: float = 0.0
+    rivals: int = 0
     unpunctuated: float = 0.0
 
 
@@ -67,13 +73,15 @@ class Example:
     """Token ids of [CLS] question [SEP] window [SEP], the window beginning at `shift`.
 
     `start` and `end` are the positions of the answer's first and last token; 0, [CLS], where the
-    window does not answer.
+    window does not answer. `question` is the number of the question: windows that share it are
+    compared.
     """
 
     ids: list[int]
     shift: int
     start: int
     end: int
+    question: int
 
 
 def read_rows(file: Path) -> list[Row]:
@@ -142,19 +150,30 @@ def held(row: Row) -> bool:
 
 
 class Sets:
-    """Sets as examples; `read` gives the rows of one by its name, when they are first wanted."""
+    """Sets as examples; `read` gives the rows of one by its name, when they are first wanted.
 
-    def __init__(self, read: Callable[[str], list[Row]], tokenizer: Tokenizer) -> None:
+    `embedder` finds the rivals; a stage that wants none needs none.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[str], list[Row]],
+        tokenizer: Tokenizer,
+        embedder: Embedder | None = None,
+    ) -> None:
         self._read_rows = read
         self._tokenizer = tokenizer
+        self._embedder = embedder
         self._rows: dict[str, list[Row]] = {}
-        self._neighbours: dict[str, Neighbours] = {}
+        self._rivals: dict[str, Rivals] = {}
         self._encodings: dict[str, Encoding] = {}
+        self._asked = 0
 
-    def examples(self, stage: Stage, rng: random.Random) -> Iterator[Example]:
-        """The examples of a stage, shuffled; those whose answer fits no window are left out.
+    def examples(self, stage: Stage, rng: random.Random) -> Iterator[list[Example]]:
+        """For each question of a stage its examples, shuffled.
 
-        Every row of a set comes once before any comes again.
+        Questions whose answer fits no window are left out. Every row of a set comes once before
+        any comes again.
         """
         drawn: list[Row] = []
         for name, count in stage.rows.items():
@@ -163,17 +182,28 @@ class Sets:
                 drawn += rng.sample(rows, min(len(rows), count - begin))
         rng.shuffle(drawn)
         for row in drawn:
-            asked = row
+            shown = [row]
             if row.answers and rng.random() < stage.negatives / 2:
-                asked = self._neighbours[row.dataset].elsewhere(row, rng)
-            example = self._example(asked, stage, rng)
-            if example is not None:
-                yield example
+                shown = self._rivals_of(row, 1, rng) or shown
+            elif row.answers:
+                shown += self._rivals_of(row, stage.rivals, rng)
+            self._asked += 1
+            made = [self._example(one, stage, rng) for one in shown]
+            if made[0] is not None:
+                yield [example for example in made if example is not None]
+
+    def _rivals_of(self, row: Row, count: int, rng: random.Random) -> list[Row]:
+        if not count:
+            return []
+        if row.dataset not in self._rivals:
+            if self._embedder is None:
+                raise ValueError("rivals are found by an embedder")
+            self._rivals[row.dataset] = Rivals(self._rows[row.dataset], self._embedder)
+        return self._rivals[row.dataset].of(row, count, rng)
 
     def _read(self, name: str) -> list[Row]:
         if name not in self._rows:
             self._rows[name] = self._read_rows(name)
-            self._neighbours[name] = Neighbours(self._rows[name])
         return self._rows[name]
 
     def _encode(self, text: str) -> Encoding:
@@ -203,8 +233,9 @@ class Sets:
         ids = [CLS, *question, SEP, *(context.ids[n] for n in kept), SEP]
         shift = len(question) + 2
         if span is None:
-            return Example(ids, shift, 0, 0)
-        return Example(ids, shift, shift + kept.index(span[0]), shift + kept.index(span[1]))
+            return Example(ids, shift, 0, 0, self._asked)
+        first, last = (shift + kept.index(token) for token in span)
+        return Example(ids, shift, first, last, self._asked)
 
 
 def _answers(row: Row, context: Encoding, begin: int, stop: int) -> bool:
@@ -242,35 +273,26 @@ def window(
     return begin, begin + size, span
 
 
-class Neighbours:
-    """The passages of each document, to take a near miss from."""
+class Rivals:
+    """The passages of a set, by how near the retriever takes them to be to each question."""
 
-    def __init__(self, rows: Sequence[Row]) -> None:
-        contexts: defaultdict[str, dict[str, None]] = defaultdict(dict)
-        for row in rows:
-            contexts[row.title][row.context] = None
-        self._contexts = {title: list(texts) for title, texts in contexts.items()}
+    def __init__(self, rows: Sequence[Row], embedder: Embedder) -> None:
+        self._passages = list(dict.fromkeys(row.context for row in rows))
+        self._vectors = embedder.embed_passages(self._passages)
+        asked = list(dict.fromkeys(row.question for row in rows if row.answers))
+        self._asked = dict(zip(asked, embedder.embed_passages(asked), strict=True))
 
-    def elsewhere(self, row: Row, rng: random.Random) -> Row:
-        """The question over one of the document's passages nearest to it that lack the answer.
-
-        Nearest by the words they share with the question, weighed by rarity (TF-IDF). Where the
-        document has no other passage, the row as it is.
-        """
-        from sklearn.feature_extraction.text import TfidfVectorizer
-
-        words = {row.context[a:b].casefold() for a, b in row.answers}
-        others = [
+    def of(self, row: Row, count: int, rng: random.Random) -> list[Row]:
+        """The question over at most `count` of the passages nearest to it that lack its answer."""
+        words = [row.context[start:end].casefold() for start, end in row.answers]
+        near = self._vectors @ self._asked[row.question]
+        nearest = np.argsort(-near, kind="stable")[:LOOKED_AT].tolist()
+        found = [
             text
-            for text in self._contexts[row.title]
+            for text in (self._passages[n] for n in nearest)
             if text != row.context and not any(word in text.casefold() for word in words)
+        ][:NEAREST]
+        return [
+            replace(row, context=text, answers=())
+            for text in rng.sample(found, min(count, len(found)))
         ]
-        if not others:
-            return row
-        if len(others) > 20:
-            others = rng.sample(others, 20)
-        if len(others) > NEAREST:
-            vectors = TfidfVectorizer(stop_words="english").fit_transform([row.question, *others])
-            likeness = (vectors[1:] @ vectors[0].T).toarray()[:, 0]
-            others = [others[n] for n in likeness.argsort()[-NEAREST:]]
-        return replace(row, context=rng.choice(others), answers=())

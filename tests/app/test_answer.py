@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.answer import Answerer, Policy, Quote, Source, answer_object, checked
+from app.answer import Answerer, Policy, Quote, Source, answer_object, checked, passages_of
 from index.errors import UsageError
-from index.retrieve import HybridRetriever
+from index.retrieve import HybridRetriever, Query
 from index.transcript import Speaker
 from tests.app.conftest import DIARY
 from tests.fakes import Everything, Marker, OverlapReader
@@ -54,6 +54,15 @@ def place(name: str, text: str, words: str, score: float = 3.0, nth: int = 1) ->
 
 def meeting(words: str, score: float = 3.0, nth: int = 1) -> Place:
     return place("meeting", MEETING, words, score, nth)
+
+
+def test_the_reader_is_told_how_far_behind_the_first_a_passage_was_found(stocked: Shelf) -> None:
+    folder = stocked.open()
+    hits = HybridRetriever(folder, stocked.embedder).retrieve(Query("Who pays?"), 4)
+    behind = [passage.behind for passage in passages_of(folder, hits)]
+    assert behind[0] == 0.0
+    assert behind == pytest.approx([hits[0].score - hit.score for hit in hits])
+    assert behind == sorted(behind)
 
 
 # --- A quote and its place ------------------------------------------------------------------

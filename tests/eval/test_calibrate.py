@@ -26,6 +26,7 @@ def cases(count: int = 120, seed: int = 1) -> list[Case]:
                 margin=(2 if able else -2) + rng.gauss(0, 1),
                 meaning=(0.8 if right else 0.4) + rng.gauss(0, 0.1),
                 likeness=0.5,
+                behind=0.0,
                 words=rng.random(),
                 speaker=0.0,
                 length=rng.random(),
@@ -40,7 +41,9 @@ def test_the_ranking_is_by_what_tells_right_from_wrong() -> None:
     assert weights.meaning > 5
     assert abs(weights.words) < weights.meaning / 10
     assert abs(weights.length) < weights.meaning / 10
-    assert weights.likeness == weights.speaker == 0  # the same for all: nothing to tell
+    assert (
+        weights.likeness == weights.behind == weights.speaker == 0
+    )  # the same for all: nothing to tell
 
 
 def test_the_odds_follow_the_share_of_right_ones() -> None:

@@ -36,8 +36,8 @@ from tests.fakes import BagOfWords, OverlapReader
 from tests.picker import SentencePicker
 
 WEIGHTS = Weights(
-    ranking=Evidence(0.5, 4.0, 1.0, 2.0, 2.0, 1.0),
-    answering=Evidence(0.5, 2.0, 0.0, 0.0, 0.0, 0.0),
+    ranking=Evidence(0.5, 4.0, 1.0, -1.0, 2.0, 2.0, 1.0),
+    answering=Evidence(0.5, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0),
     lead=0.5,
     bias=-2.0,
 )
@@ -193,6 +193,14 @@ def test_only_what_may_be_quoted_is_weighed() -> None:
     reader = EvidenceReader(OverlapReader(), WEIGHTS)
     found = reader.evidence("Is the pier safe?", [told])
     assert [one.said for one in found] == ["Ben: The pier is safe."]
+
+
+def test_what_was_found_first_counts_where_that_is_weighed() -> None:
+    first, second = passage("The pier."), replace(passage("The pier."), behind=0.3)
+    found = weighed(behind=-1.0).evidence("The pier?", [first, second])
+    assert [one.evidence.behind for one in found] == [0.0, 0.3]
+    better, worse = weighed(behind=-1.0).read("The pier?", [first, second])
+    assert better[0].score > worse[0].score
 
 
 def test_likeness_is_the_passages() -> None:

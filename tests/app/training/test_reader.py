@@ -8,6 +8,9 @@ from __future__ import annotations
 import gzip
 import importlib
 import json
+import math
+import random
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,7 @@ import pytest
 from app.reader import Passage
 from app.reader.evidence import EvidenceReader
 from app.reader.span import SpanReader
-from app.training.sets import Stage
+from app.training.sets import Example, Stage
 from index.errors import OnRecordError
 from index.onnx import open_session
 
@@ -104,6 +107,33 @@ def test_a_killed_run_goes_on_where_it_was(
     logged = [json.loads(line) for line in lines]
     assert [entry["step"] for entry in logged] == [2, 4, 6]
     assert ["speech_dev right" in entry for entry in logged] == [False, True, True]
+
+
+def test_a_batch_has_all_windows_of_its_questions(train: Any) -> None:
+    questions = [
+        [Example([1] * (9 + number % 4), 3, 0, 0, number)] * (1 + number % 3)
+        for number in range(50)
+    ]
+    found = train.batches(questions, 4, random.Random(1))
+    assert all(1 <= len(batch) <= 4 for batch in found)
+    assert sum(len(batch) for batch in found) == sum(len(its) for its in questions)
+    of_a_question = Counter(number for batch in found for number in {one.question for one in batch})
+    assert set(of_a_question.values()) == {1}
+
+
+def test_windows_of_one_question_are_compared(train: Any) -> None:
+    """Two windows alike: choosing between them is a toss, where they share a question."""
+
+    def loss(*questions: int) -> float:
+        batch = {
+            "starts": train.torch.tensor([1, 0]),
+            "ends": train.torch.tensor([2, 0]),
+            "questions": train.torch.tensor(questions),
+        }
+        return float(train.loss_of(train.torch.zeros(2, 3, 2), batch))
+
+    assert loss(1, 2) == pytest.approx(math.log(3))
+    assert loss(1, 1) == pytest.approx(math.log(3) + train.COMPARING * math.log(2) / 2)
 
 
 def test_a_run_does_not_go_on_with_other_settings(

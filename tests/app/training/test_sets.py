@@ -7,6 +7,7 @@ import gzip
 import json
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from tokenizers import Tokenizer
 
 from app.reader.span import CLS, SEP
 from app.training.sets import (
+    NEAREST,
     Example,
-    Neighbours,
+    Rivals,
     Row,
     Sets,
     Stage,
@@ -28,6 +30,7 @@ from app.training.sets import (
     window,
 )
 from index.embed import packaged_weights
+from tests.fakes import BagOfWords
 
 TALK = (
     "Ada: Well, um, the harbour bridge will cost eleven million, not nine. Ben: And who pays? "
@@ -71,7 +74,8 @@ def examples(tmp_path: Path, tokenizer: Tokenizer) -> Callable[..., list[Example
         settings = {"window_tokens": (16, 32), **stage}
         plan = Stage(rows={name: count or len(rows)}, **settings)
         read = functools.partial(read_set, tmp_path)
-        return list(Sets(read, tokenizer).examples(plan, random.Random(1)))
+        sets = Sets(read, tokenizer, BagOfWords())
+        return [one for its in sets.examples(plan, random.Random(1)) for one in its]
 
     return made
 
@@ -172,26 +176,38 @@ def test_the_same_seed_gives_the_same_examples(examples: Callable[..., list[Exam
     assert examples(*rows, **settings) == examples(*rows, **settings)
 
 
-def test_a_near_miss_is_of_the_same_document_and_lacks_the_answer() -> None:
+def test_rivals_are_the_nearest_passages_that_lack_the_answer() -> None:
     texts = [
         "The bridge costs eleven million.",
-        "The bridge is said to cost much.",
-        "A boat is at sea.",
-        "Gulls and nothing else.",
-        "Rain on Monday.",
-        "Bridge: eleven million again.",
+        "Bridge: ELEVEN million again.",
+        *(f"The bridge is said to cost much, {n}." for n in range(NEAREST)),
+        *(f"Gulls and nothing else {n}." for n in range(NEAREST)),
     ]
-    rows = [Row("s", "talk", "How much does the bridge cost?", text, ()) for text in texts]
-    row = Row("s", "talk", rows[0].question, texts[0], ((17, 31),))
-    elsewhere = Row("s", "other", "?", "The bridge elsewhere.", ())
-    neighbours = Neighbours([*rows, elsewhere])
-    found = {neighbours.elsewhere(row, random.Random(n)).context for n in range(40)}
-    assert texts[1] in found
-    assert len(found) == 3
-    assert not found & {texts[0], texts[5], elsewhere.context}
-    assert neighbours.elsewhere(row, random.Random(1)).answers == ()
-    alone = Row("s", "other", "?", elsewhere.context, ((0, 3),))
-    assert neighbours.elsewhere(alone, random.Random(1)) == alone
+    row = Row("s", "talk", "How much does the bridge cost?", texts[0], ((17, 31),))
+    rivals = Rivals([row, *(replace(row, context=text) for text in texts)], BagOfWords())
+    found = [rivals.of(row, 2, random.Random(n)) for n in range(40)]
+    assert all(len(its) == 2 and its[0] != its[1] for its in found)
+    assert {one.context for its in found for one in its} == set(texts[2 : 2 + NEAREST])
+    assert all(one.answers == () and one.question == row.question for one in found[0])
+
+
+def test_a_row_without_rivals_stays_as_it_is(examples: Callable[..., list[Example]]) -> None:
+    alone = Row("s", "talk", "Who pays?", "The county pays.", ((0, 10),))
+    assert Rivals([alone], BagOfWords()).of(alone, 2, random.Random(1)) == []
+    assert len(examples(COST, rivals=2)) == 1
+
+
+def test_rivals_are_shown_beside_the_passage_that_answers(
+    examples: Callable[..., list[Example]], tokenizer: Tokenizer
+) -> None:
+    other = line("Who sings?", None, context="Nobody sings here today.")
+    more = line("Who paints?", None, context="Much is painted.")
+    found = examples(COST, other, more, rivals=2)
+    assert len(found) == 5
+    asked = [one for one in found if "bridge" in tokenizer.decode(one.ids[: one.shift])]
+    assert [bool(one.start) for one in asked] == [True, False, False]
+    assert len({one.question for one in asked}) == 1
+    assert len({one.question for one in found}) == 3
 
 
 @given(
