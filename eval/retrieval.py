@@ -27,6 +27,7 @@ from eval.formats import plain
 from eval.metrics import mean, ranking
 from eval.reading import rows_of
 from eval.system import index_of
+from index.chunk import Chunk
 from index.retrieve import HybridRetriever, Query
 
 SETS = ("speech_dev", "xquad_en", "qmsum_dev")
@@ -61,6 +62,11 @@ class Collected:
     whole: bool
 
 
+def collected(data: Path, name: str) -> Collected:
+    """The transcripts of one of SETS, and its questions."""
+    return meetings(data) if name == "qmsum_dev" else passages(data, name)
+
+
 def passages(data: Path, name: str) -> Collected:
     """The passages of a set of questions, each a transcript, and those that lie beside them."""
     texts, questions = questions_of(rows_of(data, name), others_of(data, name))
@@ -85,6 +91,13 @@ def meetings(data: Path) -> Collected:
     return Collected(texts, searches, whole=False)
 
 
+def is_relevant(chunk: Chunk, search: Search) -> bool:
+    return any(
+        chunk.transcript_id == name and chunk.start < end and start < chunk.end
+        for name, start, end in search.relevant
+    )
+
+
 def found(
     parts: Parts, given: Collected, weights: Mapping[str, float]
 ) -> Iterator[tuple[Sequence[Hashable], Collection[Hashable]]]:
@@ -99,15 +112,7 @@ def found(
             items: list[Hashable] = list(dict.fromkeys(chunk.transcript_id for chunk in chunks))
             yield items, {name for name, _, _ in search.relevant}
         else:
-            yield (
-                chunks,
-                {
-                    chunk
-                    for chunk in everything
-                    for name, start, end in search.relevant
-                    if chunk.transcript_id == name and chunk.start < end and start < chunk.end
-                },
-            )
+            yield chunks, {chunk for chunk in everything if is_relevant(chunk, search)}
 
 
 def lines(parts: Parts, given: Collected) -> Iterator[str]:
@@ -128,11 +133,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.model:
         os.environ["ONRECORD_MODEL"] = options.model
-    given = (
-        meetings(options.data)
-        if options.set == "qmsum_dev"
-        else passages(options.data, options.set)
-    )
+    given = collected(options.data, options.set)
     with tempfile.TemporaryDirectory() as temporary:
         index = index_of(given.texts, Path(temporary))
         for line in lines(open_parts(Settings.from_environment(index=index)), given):

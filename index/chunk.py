@@ -33,8 +33,10 @@ def sentence_spans(transcript: Transcript) -> list[Span]:
     return spans
 
 
-def chunks(transcript: Transcript, spans: Sequence[Span]) -> Iterator[Chunk]:
-    """Windows over the sentences of at most SIZE characters, OVERLAP of them shared.
+def chunks(
+    transcript: Transcript, spans: Sequence[Span], size: int = SIZE, overlap: int = OVERLAP
+) -> Iterator[Chunk]:
+    """Windows over the sentences of at most `size` characters, `overlap` of them shared.
 
     A window that begins with a turn takes in the label in front of it, so that the words
     are found (and read) together with who says them.
@@ -44,16 +46,16 @@ def chunks(transcript: Transcript, spans: Sequence[Span]) -> Iterator[Chunk]:
     while first < len(spans):
         start = leads.get(spans[first][0], spans[first][0])
         last = first
-        while last + 1 < len(spans) and spans[last + 1][1] - start <= SIZE:
+        while last + 1 < len(spans) and spans[last + 1][1] - start <= size:
             last += 1
         yield Chunk(transcript.id, start, spans[last][1])
         if last + 1 == len(spans):
             return
         following = last + 1
-        while following - 1 > first and spans[last][1] - spans[following - 1][0] <= OVERLAP:
+        while following - 1 > first and spans[last][1] - spans[following - 1][0] <= overlap:
             following -= 1
         # An overlap that leaves no room for the next sentence would only say the same again.
-        while following <= last and _reach(spans[last + 1], spans[following], leads) > SIZE:
+        while following <= last and _reach(spans[last + 1], spans[following], leads) > size:
             following += 1
         first = following
 
