@@ -36,7 +36,7 @@ WINDOW_STEP = 168
 ANSWER_TOKENS = 48
 LONGEST_ANSWER = 400  # characters
 LONGEST_WORD = 40
-BATCH = 8
+BATCH = 2  # windows; more of them at once leave the cache
 
 Scores = NDArray[np.float32]
 Range = tuple[int, int]
