@@ -19,7 +19,7 @@ import random
 import shutil
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -331,6 +331,16 @@ def plan(data: Path, settings: Settings) -> list[list[Example]]:
     ]
 
 
+def planned(data: Path, run: Path, settings: Settings) -> list[list[Example]]:
+    """The plan of the run, kept in its folder: finding rivals takes minutes."""
+    file = run / "plan.pt"
+    if not file.exists():
+        batches = [[astuple(one) for one in batch] for batch in plan(data, settings)]
+        _save(file, batches)
+    batches = torch.load(file, weights_only=True)
+    return [[Example(*one) for one in batch] for batch in batches]
+
+
 def train(data: Path, run: Path, settings: Settings, start: Path | None = None) -> SpanModel:
     """Train, or go on training, in the folder `run`; returns the trained model.
 
@@ -344,7 +354,7 @@ def train(data: Path, run: Path, settings: Settings, start: Path | None = None) 
         raise OnRecordError(f"{run}: this run was begun with other settings; name another folder.")
     kept.write_text(about, encoding="utf-8")
     torch.manual_seed(settings.seed)
-    steps, dev = plan(data, settings), dev_examples(data, settings)
+    steps, dev = planned(data, run, settings), dev_examples(data, settings)
     model = new_model().eval()  # eval: without dropout
     if start:
         start_from(model, start / "reader.onnx")
@@ -388,7 +398,13 @@ def train(data: Path, run: Path, settings: Settings, start: Path | None = None) 
             losses.clear()
             right.clear()
         if done % SAVE_STEPS == 0 or done == len(steps):
-            _save(run, done, model, optimizer, schedule)
+            state = {
+                "step": done,
+                "model": model.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "schedule": schedule.state_dict(),
+            }
+            _save(run / "checkpoint.pt", state)
     if start and settings.keep:
         average(model, start, settings.keep)
     return model
@@ -411,18 +427,11 @@ def _resume(run: Path, model: SpanModel, optimizer: Any, schedule: Any) -> int:
     return int(saved["step"])
 
 
-def _save(run: Path, step: int, model: SpanModel, optimizer: Any, schedule: Any) -> None:
-    new = run / "checkpoint.new"
-    torch.save(
-        {
-            "step": step,
-            "model": model.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "schedule": schedule.state_dict(),
-        },
-        new,
-    )
-    new.replace(run / "checkpoint.pt")
+def _save(file: Path, what: Any) -> None:
+    """Written whole or not at all."""
+    new = file.with_suffix(".new")
+    torch.save(what, new)
+    new.replace(file)
 
 
 def export(model: SpanModel, run: Path) -> None:
