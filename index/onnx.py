@@ -40,8 +40,8 @@ def open_session(file: Path, sha256: str, *, threads: int) -> onnxruntime.Infere
             model,
             options,
             providers=["CPUExecutionProvider"],
-            # The fused kernel works number by number: three times as slow as its two parts.
-            disabled_optimizers=["SkipLayerNormFusion"],
+            # Fused they are slower than their parts, normalization three times.
+            disabled_optimizers=["SkipLayerNormFusion", "BiasGeluFusion"],
         )
     except Exception as error:  # onnxruntime's errors share no class
         raise OnRecordError(

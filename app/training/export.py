@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def export_onnx(
     model: torch.nn.Module, bert: BertModel, inputs: Sequence[str], output: str, file: Path
 ) -> None:
-    """Export a module around `bert` to fp32 ONNX, attention and GELU fused.
+    """Export a module around `bert` to fp32 ONNX, its attention fused.
 
     The module's inputs are int64 of shape (batch, tokens).
     """
@@ -31,7 +31,9 @@ def export_onnx(
     axes = {name: {0: "batch", 1: "tokens"} for name in inputs}
     fusion = FusionOptions("bert")
     fusion.enable_embed_layer_norm = False  # it wants other inputs than these
-    fusion.enable_skip_layer_norm = fusion.enable_bias_skip_layer_norm = False  # see open_session
+    # Fused they are slower; see `open_session`.
+    fusion.enable_skip_layer_norm = fusion.enable_bias_skip_layer_norm = False
+    fusion.enable_bias_gelu = False
     with _quiet():
         # The tracing exporter: its graph quantizes better than the newer one's.
         torch.onnx.export(
