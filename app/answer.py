@@ -255,7 +255,9 @@ def speaker_named(name: str, speakers: Sequence[str]) -> str:
 
 
 def passages_of(folder: Folder, hits: Sequence[Hit], speaker: str | None = None) -> list[Passage]:
-    """What the reader sees of one search's hits; of `speaker`, if named, alone may be quoted."""
+    """What the reader sees of one search's hits, where only what `speaker` says, if named, may
+    be quoted.
+    """
     return [_passage(folder, hit, hits[0].score - hit.score, speaker) for hit in hits]
 
 

@@ -17,16 +17,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.reader.span import MODEL, SpanReader
-from app.training.sets import Row, Stage
+from app.training.sets import Row, Stage, part_of
 from eval.reading import FILES, Read, figures, line, read, rows_of
 
 FOLDS = 5
 WINDOW_TOKENS = (128, 216)
 LEARNING_RATE = 7e-5
-
-
-def fold_of(title: str) -> int:
-    return sum(title.encode()) % FOLDS
 
 
 def write_set(rows: Sequence[Row], file: Path) -> None:
@@ -44,14 +40,13 @@ def read_fold(rows: Sequence[Row], fold: int, run: Path, passes: int) -> list[Re
     # Here, since torch takes seconds.
     from app.training.reader import Settings, export, train
 
-    others = [row for row in rows if fold_of(row.title) != fold]
-    name = others[0].dataset
-    write_set(others, run / "data" / "train" / f"{name}.jsonl.gz")
-    stage = Stage({name: passes * len(others)}, WINDOW_TOKENS)
+    others = [row for row in rows if part_of(row.title, FOLDS) != fold]
+    write_set(others, run / "data" / "train" / "others.jsonl.gz")
+    stage = Stage({"others": passes * len(others)}, WINDOW_TOKENS)
     settings = Settings(stages=(stage,), learning_rate=LEARNING_RATE)
     export(train(run / "data", run, settings, MODEL), run)
     reader = SpanReader.open(run / "model", threads=2)
-    return [read(reader, row) for row in rows if fold_of(row.title) == fold]
+    return [read(reader, row) for row in rows if part_of(row.title, FOLDS) == fold]
 
 
 def main() -> None:

@@ -11,15 +11,14 @@ from __future__ import annotations
 import argparse
 import os
 import sqlite3
-from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eval.metrics import mean, ranking
-from eval.retrieval import FOUND, SETS, SHOWN, Collected, Search, collected, is_relevant
+from eval.retrieval import FOUND, SETS, collected, heading, line
 from index import keyword
 from index.build import spoken
 from index.chunk import OVERLAP, SIZE, Chunk, chunks, sentence_spans
@@ -103,7 +102,7 @@ class Searched:
         sentences: Vectors,
         embedder: Embedder,
     ) -> None:
-        self._way, self._sentences = way, sentences
+        self._way, self._sentences, self._embedder = way, sentences, embedder
         self.chunks: list[Chunk] = []
         self._ranges: list[tuple[int, int]] = []
         texts, first = [], 0
@@ -119,8 +118,9 @@ class Searched:
         keyword.create(self._database)
         keyword.add(self._database, enumerate(texts))
 
-    def find(self, question: str, vector: Vectors, within: str | None) -> list[Chunk]:
-        """The chunks, best first."""
+    def find(self, question: str, within: str | None) -> list[Chunk]:
+        """The best chunks, best first, of one transcript or of all."""
+        vector = self._embedder.embed_query(question)
         scores = (self._vectors @ vector).astype(np.float64)
         near = self._sentences @ vector
         vouched = [float(near[slice(*its)].max()) for its in self._ranges]
@@ -128,36 +128,20 @@ class Searched:
         for n, points in keyword.search(self._database, question, len(self.chunks)):
             scores[n] += WORDS * points
         if self._way.neighbours:
-            scores = scores + self._way.neighbours * self._beside(scores)
+            scores = scores + self._way.neighbours * self.better_beside(scores)
         order = np.argsort(-scores, kind="stable")
         found = (self.chunks[n] for n in order.tolist())
         return [chunk for chunk in found if within in (None, chunk.transcript_id)][:FOUND]
 
-    def _beside(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """For each chunk the better score of the two beside it; its own at a transcript's end."""
-        names = [chunk.transcript_id for chunk in self.chunks]
-        before = [n - 1 if n and names[n - 1] == name else n for n, name in enumerate(names)]
-        after = [n + 1 if names[n + 1 : n + 2] == [name] else n for n, name in enumerate(names)]
-        return np.maximum(scores[before], scores[after])
-
-
-def rankings(
-    way: Searched, given: Collected, embedder: Embedder
-) -> Iterator[tuple[Sequence[Hashable], Collection[Hashable]]]:
-    """For each search what was found, best first, and what should be."""
-
-    def relevant(search: Search) -> set[Hashable]:
-        if given.whole:
-            return {name for name, _, _ in search.relevant}
-        return {chunk for chunk in way.chunks if is_relevant(chunk, search)}
-
-    for search in given.searches:
-        within = None if given.whole else search.relevant[0][0]
-        found = way.find(search.question, embedder.embed_query(search.question), within)
-        items: list[Hashable] = list(
-            dict.fromkeys(chunk.transcript_id for chunk in found) if given.whole else found
-        )
-        yield items, relevant(search)
+    def better_beside(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """For each chunk the better score of those beside it in its transcript; 0 with none."""
+        names = np.array([chunk.transcript_id for chunk in self.chunks])
+        beside = np.full((2, len(scores)), -np.inf)
+        same = names[1:] == names[:-1]
+        beside[0, 1:][same] = scores[:-1][same]
+        beside[1, :-1][same] = scores[1:][same]
+        best = beside.max(axis=0)
+        return np.where(np.isfinite(best), best, 0.0)
 
 
 def main() -> None:
@@ -173,14 +157,12 @@ def main() -> None:
     sentences = embedder.embed_passages(
         [spoken(t, span) for t, its in zip(transcripts, spans, strict=True) for span in its]
     )
-    print(f"| {len(given.searches)} questions | {' | '.join(SHOWN)} |")
-    print(f"|---{'|---' * len(SHOWN)}|")
+    print(heading(given))
     for way in WAYS:
-        if options.only in way.name:
-            searched = Searched(way, transcripts, spans, sentences, embedder)
-            values = ranking(*zip(*rankings(searched, given, embedder), strict=True))
-            shares = (mean([value[name] for value in values]) for name in SHOWN)
-            print(f"| {way.name} | {' | '.join(f'{s:.1%}' for s in shares)} |", flush=True)
+        if options.only not in way.name or (given.whole and way.shown is titled):
+            continue  # passages have no titles
+        searched = Searched(way, transcripts, spans, sentences, embedder)
+        print(line(way.name, given, searched.chunks, searched.find), flush=True)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import gzip
 import json
 import os
 import tempfile
-from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,8 @@ from eval.system import index_of
 from index.chunk import Chunk
 from index.retrieve import HybridRetriever, Query
 
+# The chunks found for a question, best first, in one transcript or, with None, in all.
+Find = Callable[[str, str | None], list[Chunk]]
 SETS = ("speech_dev", "xquad_en", "qmsum_dev")
 FOUND = 100  # chunks asked for
 SHOWN = ("Success@1", "Success@5", "Success@10", "Success@30", "RR")
@@ -99,15 +101,11 @@ def is_relevant(chunk: Chunk, search: Search) -> bool:
 
 
 def found(
-    parts: Parts, given: Collected, weights: Mapping[str, float]
+    given: Collected, everything: Sequence[Chunk], find: Find
 ) -> Iterator[tuple[Sequence[Hashable], Collection[Hashable]]]:
-    """For each search what was found, best first, and what should be."""
-    retriever = HybridRetriever(parts.folder, parts.embedder, **weights)
-    everything = parts.folder.all_chunks()
+    """For each search what is found among all the chunks, best first, and what should be."""
     for search in given.searches:
-        within = None if given.whole else search.relevant[0][0]
-        hits = retriever.retrieve(Query(search.question, within), FOUND)
-        chunks = [hit.chunk for hit in hits]
+        chunks = find(search.question, None if given.whole else search.relevant[0][0])
         if given.whole:
             items: list[Hashable] = list(dict.fromkeys(chunk.transcript_id for chunk in chunks))
             yield items, {name for name, _, _ in search.relevant}
@@ -115,14 +113,26 @@ def found(
             yield chunks, {chunk for chunk in everything if is_relevant(chunk, search)}
 
 
-def lines(parts: Parts, given: Collected) -> Iterator[str]:
-    """The table."""
-    yield f"| {len(given.searches)} questions | {' | '.join(SHOWN)} |"
-    yield f"|---{'|---' * len(SHOWN)}|"
-    for way, weights in WAYS.items():
-        values = ranking(*zip(*found(parts, given, weights), strict=True))
-        shares = (mean([value[name] for value in values]) for name in SHOWN)
-        yield f"| {way} | {' | '.join(f'{share:.1%}' for share in shares)} |"
+def program(parts: Parts, weights: Mapping[str, float]) -> Find:
+    """Finding as the program does, with the retriever's weights changed."""
+    retriever = HybridRetriever(parts.folder, parts.embedder, **weights)
+
+    def find(question: str, within: str | None) -> list[Chunk]:
+        return [hit.chunk for hit in retriever.retrieve(Query(question, within), FOUND)]
+
+    return find
+
+
+def heading(given: Collected) -> str:
+    """The table's first lines."""
+    return f"| {len(given.searches)} questions | {' | '.join(SHOWN)} |\n|---{'|---' * len(SHOWN)}|"
+
+
+def line(way: str, given: Collected, everything: Sequence[Chunk], find: Find) -> str:
+    """One line of the table."""
+    values = ranking(*zip(*found(given, everything, find), strict=True))
+    shares = (mean([value[name] for value in values]) for name in SHOWN)
+    return f"| {way} | {' | '.join(f'{share:.1%}' for share in shares)} |"
 
 
 def main() -> None:
@@ -136,8 +146,10 @@ def main() -> None:
     given = collected(options.data, options.set)
     with tempfile.TemporaryDirectory() as temporary:
         index = index_of(given.texts, Path(temporary))
-        for line in lines(open_parts(Settings.from_environment(index=index)), given):
-            print(line)
+        parts = open_parts(Settings.from_environment(index=index))
+        print(heading(given))
+        for way, weights in WAYS.items():
+            print(line(way, given, parts.folder.all_chunks(), program(parts, weights)))
 
 
 if __name__ == "__main__":

@@ -35,6 +35,8 @@ def open_session(file: Path, sha256: str, *, threads: int) -> onnxruntime.Infere
         )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    # The arena keeps what the largest batch took; batches are small, and memory from the
+    # system anew for each would cost a third of the time.
     try:
         return onnxruntime.InferenceSession(
             model,

@@ -2,9 +2,10 @@
 
 `EvidenceReader` takes the best span of every sentence from `app.reader.span` and weighs, for
 each, the margin over "no answer", how near the sentence and its passage are to the question in
-meaning, which of the question's words it has, and whether the person whose words are asked for
-says it. The weights ship with the model; `eval.calibrate` fits them. Where the first passages
-answer clearly, the others are not read.
+meaning, how far behind the first the passage was found, which of the question's words the
+sentence has, and whether the person whose words are asked for says it. The weights ship with the
+model; `eval.calibrate` fits them. Where the first passages answer clearly, the others are not
+read.
 """
 
 from __future__ import annotations

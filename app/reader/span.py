@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 MODEL = Path(__file__).parent / "model"
-FORMAT = 1  # of model.json
+FORMAT = 2  # of model.json
 CLS, SEP = 101, 102
 QUESTION_TOKENS = 48
 WINDOW_TOKENS = 216

@@ -2,10 +2,11 @@
 
     python -m app.training.reader DATA RUN [--start app/reader/model]
 
-DATA holds train/*.jsonl.gz. A run is a folder: settings.json, log.jsonl, checkpoint.pt, from
-which a killed run goes on where it was, and at the end model/, which `app.reader.span` reads.
-With --start it learns on from an earlier reader. `eval.calibrate` then fits how the reader
-weighs its evidence. Needs torch; nothing of On Record's question path imports this module.
+DATA holds train/*.jsonl.gz. A run is a folder: settings.json, plan.pt, log.jsonl,
+checkpoint.pt, from which a killed run goes on where it was, and at the end model/, which
+`app.reader.span` reads. With --start it learns on from an earlier reader. `eval.calibrate` then
+fits how the reader weighs its evidence. Needs torch; nothing of On Record's question path imports
+this module.
 """
 
 from __future__ import annotations
@@ -14,12 +15,11 @@ import argparse
 import functools
 import hashlib
 import json
-import os
 import random
 import shutil
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,10 @@ from tokenizers import Tokenizer
 
 from app.reader.evidence import MARGIN_ALONE
 from app.reader.span import FORMAT, read_about
+from app.training import knows_bf16
 from app.training.export import export_onnx, quantize
 from app.training.sets import Example, Sets, Stage, read_rows, read_set
-from index.embed import OnnxEmbedder, load_transformer, packaged_weights
+from index.embed import load_transformer, packaged_weights
 from index.errors import OnRecordError
 
 # Single sentences first, then short windows of everything, then windows as long as a chunk with
@@ -119,16 +120,17 @@ class Settings:
     warmup: float = 0.06
     weight_decay: float = 0.01
     dev_rows: int = 96  # of each of DEV_SETS, read now and then while the run goes on
+    # What choosing among the windows of one question counts, beside finding spans in each.
+    comparing: float = 0.5
     keep: float = 0.0  # what the reader that was started from counts in the weights at the end
 
 
 # What is learned on is averaged with what was known, which forgets less (Wortsman et al. 2022).
 FURTHER = Settings(stages=FURTHER_STAGES, learning_rate=1.5e-4, warmup=0.02, keep=0.4)
 
-POOL = 40  # batches sorted by length together
+POOL = 40  # so many times a batch's size of questions are sorted by length together
 LOG_STEPS = 50
 SAVE_STEPS = 100
-COMPARING = 0.5  # what choosing among the passages of one question counts beside finding spans
 DEV_SETS = ("xquad_en", "speech_dev")
 DEV_STEPS = 500
 DEV_WINDOW = (216, 216)  # tokens
@@ -225,9 +227,11 @@ def batches(
 ) -> list[list[Example]]:
     """Batches of at most `size` examples of like length, those of a question in one of them.
 
-    Their order is random within pools.
+    Their order is random within pools. Raises ValueError where a question has more examples.
     """
     waiting = list(questions)
+    if any(len(examples) > size for examples in waiting):
+        raise ValueError(f"a question and its rivals do not fit in a batch of {size}")
     result: list[list[Example]] = []
     for begin in range(0, len(waiting), POOL * size):
         pool = sorted(waiting[begin : begin + POOL * size], key=_longest)
@@ -268,7 +272,7 @@ def tensors(batch: Sequence[Example]) -> dict[str, torch.Tensor]:
 
 def scores_of(model: SpanModel, batch: dict[str, torch.Tensor]) -> torch.Tensor:
     """Scores of shape (batch, tokens, 2), with all but [CLS] and the window out of the running."""
-    with torch.autocast("cpu", torch.bfloat16):  # half the time, where processors know it
+    with torch.autocast("cpu", torch.bfloat16, enabled=knows_bf16()):
         scores: torch.Tensor = model(
             batch["input_ids"], batch["attention_mask"], batch["token_type_ids"]
         )
@@ -277,11 +281,14 @@ def scores_of(model: SpanModel, batch: dict[str, torch.Tensor]) -> torch.Tensor:
     return scores.float().masked_fill(~allowed.unsqueeze(-1), -1e4)
 
 
-def loss_of(scores: torch.Tensor, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-    """Mean cross entropy of start and end, and of choosing among the windows of one question.
+def loss_of(
+    scores: torch.Tensor, batch: dict[str, torch.Tensor], comparing: float = 0.0
+) -> torch.Tensor:
+    """Mean cross entropy of start and end, and `comparing` times that of choosing windows.
 
-    A window is chosen by its log-odds of holding any span, so that margins compare across
-    passages (the shared normalization of Clark and Gardner 2018).
+    Among the windows of one question the right one is chosen by its log-odds of holding any
+    span, so that margins compare across passages (after the shared normalization of Clark and
+    Gardner 2018, which is over spans).
     """
     start = torch.nn.functional.cross_entropy(scores[..., 0], batch["starts"])
     end = torch.nn.functional.cross_entropy(scores[..., 1], batch["ends"])
@@ -289,7 +296,7 @@ def loss_of(scores: torch.Tensor, batch: dict[str, torch.Tensor]) -> torch.Tenso
     others = batch["questions"][:, None] != batch["questions"][None, :]
     chosen = margins - margins.expand(len(margins), -1).masked_fill(others, -1e4).logsumexp(1)
     choice = -chosen[batch["starts"] > 0].sum() / len(chosen)
-    return (start + end) / 2 + COMPARING * choice
+    return (start + end) / 2 + comparing * choice
 
 
 def dev_figures(model: SpanModel, dev: Mapping[str, Sequence[Example]]) -> dict[str, float]:
@@ -322,8 +329,7 @@ def dev_examples(data: Path, settings: Settings) -> dict[str, list[Example]]:
 def plan(data: Path, settings: Settings) -> list[list[Example]]:
     """The batches of the whole run, in order: the same for the same settings, data, retriever."""
     rng = random.Random(settings.seed)  # noqa: S311
-    embedder = OnnxEmbedder.open(threads=os.cpu_count() or 1)
-    sets = Sets(functools.partial(read_set, data), tokenizer(), embedder)
+    sets = Sets(functools.partial(read_set, data), tokenizer())
     return [
         batch
         for stage in settings.stages
@@ -332,13 +338,11 @@ def plan(data: Path, settings: Settings) -> list[list[Example]]:
 
 
 def planned(data: Path, run: Path, settings: Settings) -> list[list[Example]]:
-    """The plan of the run, kept in its folder: finding rivals takes minutes."""
+    """The plan as it was drawn when the run began: finding rivals takes minutes."""
     file = run / "plan.pt"
     if not file.exists():
-        batches = [[astuple(one) for one in batch] for batch in plan(data, settings)]
-        _save(file, batches)
-    batches = torch.load(file, weights_only=True)
-    return [[Example(*one) for one in batch] for batch in batches]
+        _save(file, [[asdict(one) for one in batch] for batch in plan(data, settings)])
+    return [[Example(**one) for one in batch] for batch in torch.load(file, weights_only=True)]
 
 
 def train(data: Path, run: Path, settings: Settings, start: Path | None = None) -> SpanModel:
@@ -374,7 +378,7 @@ def train(data: Path, run: Path, settings: Settings, start: Path | None = None) 
     for number in range(first, len(steps)):
         batch = tensors(steps[number])
         scores = scores_of(model, batch)
-        loss = loss_of(scores, batch)
+        loss = loss_of(scores, batch, settings.comparing)
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from app.training import knows_bf16
 from app.training.export import export_onnx, quantize
 from app.training.sets import Row, read_set
 from index.chunk import SIZE
@@ -171,7 +172,7 @@ def batches(found: Iterable[list[Row]], size: int) -> list[list[Row]]:
 def encode(model: SentenceTransformer, texts: list[str]) -> np.ndarray[Any, Any]:
     import torch
 
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast("cpu", torch.bfloat16, enabled=knows_bf16()):
         vectors = model.encode(texts, batch_size=64, show_progress_bar=False)
     return np.asarray(vectors, dtype=np.float32)
 
@@ -280,7 +281,7 @@ def train_round(
             save_total_limit=1,
             seed=settings.seed,
             use_cpu=True,
-            bf16=True,  # the products alone; half the time where the processor multiplies bf16
+            bf16=knows_bf16(),
             report_to="none",
             disable_tqdm=True,
         ),

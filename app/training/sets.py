@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,11 +19,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from app.reader.span import CLS, QUESTION_TOKENS, SEP
+from index.embed import Embedder, OnnxEmbedder
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
-
-    from index.embed import Embedder
 
 # One squad_dev article in so many is never trained on, so that it can measure.
 HELD_TITLES = 8
@@ -146,20 +146,29 @@ def _spoken(data: Path) -> list[Row]:
 
 def held(row: Row) -> bool:
     """Whether the row is of an article that is kept for measuring."""
-    return row.dataset in ON_SQUAD_ARTICLES and sum(row.title.encode()) % HELD_TITLES == 0
+    return row.dataset in ON_SQUAD_ARTICLES and part_of(row.title, HELD_TITLES) == 0
+
+
+def part_of(title: str, parts: int) -> int:
+    """In which of so many parts a document falls, 0 to `parts` - 1: the same one each time."""
+    return sum(title.encode()) % parts
+
+
+def our_retriever() -> Embedder:
+    return OnnxEmbedder.open(threads=os.cpu_count() or 1)
 
 
 class Sets:
     """Sets as examples; `read` gives the rows of one by its name, when they are first wanted.
 
-    `embedder` finds the rivals; a stage that wants none needs none.
+    The embedder finds the rivals, and is opened where a stage wants some.
     """
 
     def __init__(
         self,
         read: Callable[[str], list[Row]],
         tokenizer: Tokenizer,
-        embedder: Embedder | None = None,
+        embedder: Callable[[], Embedder] = our_retriever,
     ) -> None:
         self._read_rows = read
         self._tokenizer = tokenizer
@@ -196,9 +205,7 @@ class Sets:
         if not count:
             return []
         if row.dataset not in self._rivals:
-            if self._embedder is None:
-                raise ValueError("rivals are found by an embedder")
-            self._rivals[row.dataset] = Rivals(self._rows[row.dataset], self._embedder)
+            self._rivals[row.dataset] = Rivals(self._rows[row.dataset], self._embedder())
         return self._rivals[row.dataset].of(row, count, rng)
 
     def _read(self, name: str) -> list[Row]:
@@ -280,6 +287,7 @@ class Rivals:
         self._passages = list(dict.fromkeys(row.context for row in rows))
         self._vectors = embedder.embed_passages(self._passages)
         asked = list(dict.fromkeys(row.question for row in rows if row.answers))
+        # Many at a time, as passages are: our retriever embeds both alike.
         self._asked = dict(zip(asked, embedder.embed_passages(asked), strict=True))
 
     def of(self, row: Row, count: int, rng: random.Random) -> list[Row]:

@@ -63,6 +63,7 @@ def test_the_reader_is_told_how_far_behind_the_first_a_passage_was_found(stocked
     assert behind[0] == 0.0
     assert behind == pytest.approx([hits[0].score - hit.score for hit in hits])
     assert behind == sorted(behind)
+    assert behind[-1] > 0
 
 
 # --- A quote and its place ------------------------------------------------------------------

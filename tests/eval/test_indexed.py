@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from app.assemble import open_parts
 from app.settings import Settings
-from eval.indexed import (
-    WAYS,
-    Searched,
-    Way,
-    just_asked,
-    rankings,
-    titled,
-    who_speaks,
-    words_alone,
-)
-from eval.retrieval import Collected, Search, found
+from eval.indexed import WAYS, Searched, Way, just_asked, titled, who_speaks, words_alone
+from eval.retrieval import program
 from eval.system import index_of
 from index.build import spoken
 from index.chunk import chunks, sentence_spans
@@ -27,7 +19,6 @@ from tests.fakes import BagOfWords
 from tests.fixtures.transcripts import MEETING
 
 PIER = "Ada: The pier is closed until the spring.\nBen: The storm took it."
-SMALL = {"size": 80, "overlap": 0}
 
 
 def searched(way: Way, texts: dict[str, str]) -> Searched:
@@ -57,24 +48,29 @@ def test_what_each_way_shows() -> None:
 @pytest.mark.usefixtures("fakes")
 def test_the_first_way_finds_as_the_program_does(tmp_path: Path) -> None:
     texts = {"meeting": MEETING, "pier": PIER}
-    asked = ("What will the bridge cost?", "Who pays for the lighthouse?", "the storm", "Yes")
-    searches = [Search(question, (("pier", 0, 4),)) for question in asked]
     parts = open_parts(Settings.from_environment(index=index_of(texts, tmp_path)))
-    for given in (
-        Collected(texts, searches, whole=True),
-        Collected(texts, searches, whole=False),
-    ):
-        tried = list(rankings(searched(WAYS[0], texts), given, BagOfWords()))
-        assert tried == list(found(parts, given, {}))
+    as_the_program_does, tried = program(parts, {}), searched(WAYS[0], texts)
+    for question in ("What will the bridge cost?", "Who pays for the lighthouse?", "the storm"):
+        for within in (None, "meeting", "pier"):
+            found = tried.find(question, within)
+            assert found == as_the_program_does(question, within)
+            assert found
 
 
 def test_chunks_beside_a_good_one_gain_where_neighbours_count() -> None:
-    texts = {"meeting": MEETING, "pier": PIER}
-    given = Collected(texts, [Search("The storm took it", (("pier", 0, 4),))], whole=True)
-    plain = searched(Way("plain", **SMALL), texts)
-    beside = searched(Way("beside", **SMALL, neighbours=5.0), texts)
-    query = BagOfWords().embed_query("The storm took it")
-    names = [c.transcript_id for c in beside.find("The storm took it", query, None)]
-    last = len([c for c in plain.chunks if c.transcript_id == "pier"])
-    assert names[:last] == ["pier"] * last
-    assert next(rankings(plain, given, BagOfWords()))[1] == {"pier"}
+    texts = {
+        "talk": "Ada: The gulls sing.\nBen: The storm took it.\nCy: Nobody minds.",
+        "alone": "Di: Rain.",
+    }
+    small = {"size": 20, "overlap": 0, "vouching": 0.0}
+    beside = searched(Way("beside", **small, neighbours=0.5), texts)
+    assert len(beside.chunks) == 4
+    given = beside.better_beside(np.array([1.0, 5.0, 2.0, 4.0]))
+    # At an end there is one neighbour; another transcript's chunk is none.
+    assert given.tolist() == [5.0, 2.0, 5.0, 0.0]
+    plain = searched(Way("plain", **small), texts)
+    found = [
+        [way.chunks.index(chunk) for chunk in way.find("storm", None)] for way in (plain, beside)
+    ]
+    assert found[0][0] == found[1][0] == 1
+    assert found[1][3] == 3  # nobody beside it

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,14 @@ from index.errors import OnRecordError
 from tests.fakes import BagOfWords
 
 
-def real() -> Embedder:
-    return open_embedder(DEFAULT_MODEL, threads=1)
+def real(threads: int = 1) -> Embedder:
+    return open_embedder(DEFAULT_MODEL, threads=threads)
 
 
 EMBEDDERS = [
     pytest.param(BagOfWords, id="BagOfWords"),
     pytest.param(real, id="OnnxEmbedder", marks=pytest.mark.model),
+    pytest.param(partial(real, 2), id="two threads", marks=pytest.mark.model),
 ]
 every_embedder = pytest.mark.parametrize("make", EMBEDDERS)
 

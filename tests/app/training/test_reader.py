@@ -122,18 +122,33 @@ def test_a_batch_has_all_windows_of_its_questions(train: Any) -> None:
 
 
 def test_windows_of_one_question_are_compared(train: Any) -> None:
-    """Two windows alike: choosing between them is a toss, where they share a question."""
+    """Windows alike: choosing among them is a toss, where they share a question."""
 
-    def loss(*questions: int) -> float:
+    def loss(*questions: int, scores: Any, comparing: float = 1.0) -> float:
         batch = {
-            "starts": train.torch.tensor([1, 0]),
-            "ends": train.torch.tensor([2, 0]),
+            "starts": train.torch.tensor([1, 0, 0]),
+            "ends": train.torch.tensor([2, 0, 0]),
             "questions": train.torch.tensor(questions),
         }
-        return float(train.loss_of(train.torch.zeros(2, 3, 2), batch))
+        return float(train.loss_of(scores, batch, comparing))
 
-    assert loss(1, 2) == pytest.approx(math.log(3))
-    assert loss(1, 1) == pytest.approx(math.log(3) + train.COMPARING * math.log(2) / 2)
+    alike = train.torch.zeros(3, 3, 2)
+    assert loss(1, 2, 3, scores=alike) == pytest.approx(math.log(3))
+    assert loss(1, 1, 2, scores=alike) == pytest.approx(math.log(3) + math.log(2) / 3)
+    assert loss(1, 1, 1, scores=alike) == pytest.approx(math.log(3) + math.log(3) / 3)
+    assert loss(2, 1, 1, scores=alike) == pytest.approx(math.log(3))  # nothing right to choose
+    # The rival's spans score 1 more at both ends, its margin is 2 higher.
+    rival = alike.clone()
+    rival[1, 1:] += 1.0
+    apart = loss(1, 2, 3, scores=rival)
+    together = loss(1, 1, 3, scores=rival) - apart
+    assert together == pytest.approx(math.log(1 + math.exp(2)) / 3)
+    assert loss(1, 1, 3, scores=rival, comparing=0.5) == pytest.approx(apart + together / 2)
+    # What "no answer" scores in the rival takes from its margin.
+    rival[1, 0] += 1.0
+    assert loss(1, 1, 3, scores=rival) - loss(1, 2, 3, scores=rival) == pytest.approx(
+        math.log(2) / 3
+    )
 
 
 def test_a_run_does_not_go_on_with_other_settings(

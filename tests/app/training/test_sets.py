@@ -74,7 +74,7 @@ def examples(tmp_path: Path, tokenizer: Tokenizer) -> Callable[..., list[Example
         settings = {"window_tokens": (16, 32), **stage}
         plan = Stage(rows={name: count or len(rows)}, **settings)
         read = functools.partial(read_set, tmp_path)
-        sets = Sets(read, tokenizer, BagOfWords())
+        sets = Sets(read, tokenizer, BagOfWords)
         return [one for its in sets.examples(plan, random.Random(1)) for one in its]
 
     return made
