@@ -1,12 +1,15 @@
 """Training the span reader: from all-MiniLM-L6-v2's weights to start and end scores.
 
-    python -m app.training.reader DATA RUN [--start app/reader/model]
+    python -m app.training.reader DATA RUN [--start app/reader/model] [--teacher RUN]
+    python -m app.training.reader DATA RUN --mpnet FOLDER
 
 DATA holds train/*.jsonl.gz. A run is a folder: settings.json, plan.pt, log.jsonl,
 checkpoint.pt, from which a killed run goes on where it was, and at the end model/, which
-`app.reader.span` reads. With --start it learns on from an earlier reader. `eval.calibrate` then
-fits how the reader weighs its evidence. Needs torch; nothing of On Record's question path imports
-this module.
+`app.reader.span` reads. With --start it learns on from an earlier reader. The second command makes
+a teacher, a reader too large to ship, of all-mpnet-base-v2; with --teacher the reader learns from
+what the teacher of that run thinks of each token, beside the answers. `eval.calibrate` then fits
+how the reader weighs its evidence. Needs torch; nothing of On Record's question path imports this
+module.
 """
 
 from __future__ import annotations
@@ -24,14 +27,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer
 
 from app.reader.evidence import MARGIN_ALONE
 from app.reader.span import FORMAT, read_about
 from app.training import knows_bf16
 from app.training.export import export_onnx, quantize
+from app.training.models import (
+    SpanModel,
+    average,
+    new_model,
+    new_teacher,
+    start_from,
+    tokenizer,
+)
 from app.training.sets import Example, Sets, Stage, read_rows, read_set
-from index.embed import load_transformer, packaged_weights
+from index.embed import packaged_weights
 from index.errors import OnRecordError
 
 # Single sentences first, then short windows of everything, then windows as long as a chunk with
@@ -123,10 +133,36 @@ class Settings:
     # What choosing among the windows of one question counts, beside finding spans in each.
     comparing: float = 0.5
     keep: float = 0.0  # what the reader that was started from counts in the weights at the end
+    # What a teacher's scores count beside the answers, and how far they are levelled.
+    taught: float = 0.7
+    temperature: float = 2.0
 
 
 # What is learned on is averaged with what was known, which forgets less (Wortsman et al. 2022).
 FURTHER = Settings(stages=FURTHER_STAGES, learning_rate=1.5e-4, warmup=0.02, keep=0.4)
+
+# The teacher: every question of most sets once. A step takes five times as long as the reader's.
+TEACHER = Settings(
+    stages=(
+        Stage(
+            rows={
+                "squadshifts": 7_000,
+                "squad_dev": 5_500,
+                "squad_train_small": 3_000,
+                "spoken": 3_000,
+                "qed": 2_500,
+                "speech": 2_000,
+                "disfl_qa": 500,
+                "fairytaleqa": 300,
+                "molweni": 200,
+            },
+            window_tokens=(48, 128),
+            negatives=0.15,
+            unpunctuated=0.1,
+        ),
+    ),
+    learning_rate=4e-5,
+)
 
 POOL = 40  # so many times a batch's size of questions are sorted by length together
 LOG_STEPS = 50
@@ -134,92 +170,6 @@ SAVE_STEPS = 100
 DEV_SETS = ("xquad_en", "speech_dev")
 DEV_STEPS = 500
 DEV_WINDOW = (216, 216)  # tokens
-
-
-class SpanModel(torch.nn.Module):
-    """MiniLM with a start and an end score for each token; position 0 stands for no answer."""
-
-    def __init__(self, bert: Any) -> None:
-        super().__init__()
-        self.bert = bert
-        self.spans = torch.nn.Linear(bert.config.hidden_size, 2)
-
-    def forward(
-        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor
-    ) -> torch.Tensor:
-        """Scores of shape (batch, tokens, 2)."""
-        words = self.bert(
-            input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids
-        ).last_hidden_state
-        scores: torch.Tensor = self.spans(words)
-        return scores
-
-
-def new_model() -> SpanModel:
-    """The model before training: the packaged weights, checked, under a fresh head."""
-    transformer: Any = load_transformer(str(packaged_weights()))[0]
-    transformer.auto_model.set_attn_implementation("eager")  # the faster one, backwards
-    return SpanModel(transformer.auto_model)
-
-
-def start_from(model: SpanModel, file: Path) -> None:
-    """Give the model the weights of an exported int8 reader, as fine as int8 keeps them."""
-    from onnx import load, numpy_helper
-
-    graph = load(str(file)).graph
-    arrays = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
-
-    def full(name: str) -> torch.Tensor:
-        scale, zero = arrays[f"{name}_scale"], arrays[f"{name}_zero_point"]
-        whole = (arrays[f"{name}_quantized"].astype("float32") - zero) * scale
-        return torch.from_numpy(whole.astype("float32"))
-
-    state = {
-        name: torch.from_numpy(array.copy())
-        for name, array in arrays.items()
-        if name.startswith(("bert.", "spans.")) and name.endswith(("weight", "bias"))
-    }
-    for name in arrays:
-        if name.startswith("bert.embeddings.") and name.endswith("_quantized"):
-            state[name.removesuffix("_quantized")] = full(name.removesuffix("_quantized"))
-    layers = 0
-    for node in graph.node:
-        if node.op_type == "QAttention":
-            prefix = f"bert.encoder.layer.{layers}.attention.self"
-            weights = full(node.input[1].removesuffix("_quantized")).chunk(3, dim=1)
-            biases = torch.from_numpy(arrays[node.input[2]].copy()).chunk(3)
-            for part, weight, bias in zip(("query", "key", "value"), weights, biases, strict=True):
-                state[f"{prefix}.{part}.weight"] = weight.T
-                state[f"{prefix}.{part}.bias"] = bias
-            layers += 1
-        elif node.op_type == "MatMulInteger":
-            # /bert/encoder/layer.0/output/dense/MatMul_output_0_output_quantized
-            place = node.output[0].split("/MatMul")[0].strip("/").replace("/", ".")
-            state[f"{place}.weight"] = full(node.input[1].removesuffix("_quantized")).T
-    missing, unknown = model.load_state_dict(state, strict=False)
-    missing = [name for name in missing if "pooler" not in name and "position_ids" not in name]
-    if missing or unknown:
-        raise ValueError(f"{file}: this is no reader of ours; {[*missing, *unknown]}")
-
-
-def average(model: SpanModel, start: Path, keep: float) -> None:
-    """Bring the model's weights by a share of `keep` back to those of the reader in `start`."""
-    before = new_model()
-    start_from(before, start / "reader.onnx")
-    known = before.state_dict()
-    model.load_state_dict(
-        {
-            name: torch.lerp(value, known[name], keep) if value.is_floating_point() else value
-            for name, value in model.state_dict().items()
-        }
-    )
-
-
-def tokenizer() -> Tokenizer:
-    found = Tokenizer.from_file(str(packaged_weights() / "tokenizer.json"))
-    found.no_padding()
-    found.no_truncation()
-    return found
 
 
 def batches(
@@ -299,6 +249,17 @@ def loss_of(
     return (start + end) / 2 + comparing * choice
 
 
+def taught_loss(scores: torch.Tensor, taught: torch.Tensor, temperature: float) -> torch.Tensor:
+    """How far the scores are from a teacher's, both of shape (batch, tokens, 2).
+
+    The mean of starts and ends of Hinton et al.'s (2015) divergence, at its usual scale.
+    """
+    log_ours = (scores / temperature).log_softmax(1)
+    log_theirs = (taught / temperature).log_softmax(1)
+    apart = (log_theirs.exp() * (log_theirs - log_ours)).sum(1).mean()
+    return apart * temperature**2
+
+
 def dev_figures(model: SpanModel, dev: Mapping[str, Sequence[Example]]) -> dict[str, float]:
     """For each set its mean loss, and the share of examples whose start and end are right."""
     figures = {}
@@ -345,23 +306,67 @@ def planned(data: Path, run: Path, settings: Settings) -> list[list[Example]]:
     return [[Example(**one) for one in batch] for batch in torch.load(file, weights_only=True)]
 
 
-def train(data: Path, run: Path, settings: Settings, start: Path | None = None) -> SpanModel:
-    """Train, or go on training, in the folder `run`; returns the trained model.
+def train(
+    data: Path,
+    run: Path,
+    settings: Settings,
+    start: Path | None = None,
+    teacher: Path | None = None,
+) -> SpanModel:
+    """Train a reader, or go on training it, in the folder `run`; returns it.
 
-    `start` is the folder of a reader to learn on from. Raises OnRecordError where the run was
-    begun with other settings.
+    `start` is the folder of a reader to learn on from, `teacher` that of a teacher's run. Raises
+    OnRecordError where the run was begun with others or with other settings.
+    """
+    model = new_model()
+    if start:
+        start_from(model, start / "reader.onnx")
+    before = read_about(start)["sha256"] if start else None
+    begin(run, settings, start=before, teacher=str(teacher) if teacher else None)
+    fit(model, data, run, settings, trained_teacher(teacher) if teacher else None)
+    if start and settings.keep:
+        average(model, start, settings.keep)
+    return model
+
+
+def trained_teacher(run: Path) -> SpanModel:
+    """The teacher that a run has made. Raises OnRecordError where the run is none or not over."""
+    try:
+        begun = json.loads((run / "settings.json").read_text(encoding="utf-8"))
+        saved = torch.load(run / "checkpoint.pt", weights_only=True)
+        folder = Path(begun["mpnet"])
+    except (OSError, ValueError, KeyError) as error:
+        raise OnRecordError(
+            f"{run}: no teacher was trained here; make one with --mpnet first."
+        ) from error
+    if saved["step"] < saved["of"]:
+        raise OnRecordError(
+            f"{run}: this teacher is at step {saved['step']} of {saved['of']}; run it to its end."
+        )
+    teacher = new_teacher(folder)
+    teacher.load_state_dict(saved["model"])
+    return teacher.eval()
+
+
+def begin(run: Path, settings: Settings, **made_of: str | None) -> None:
+    """Make the folder of a run, or go on with it.
+
+    Raises OnRecordError where it was begun with other settings or made of something else.
     """
     run.mkdir(parents=True, exist_ok=True)
-    begun = {**asdict(settings), "start": read_about(start)["sha256"] if start else None}
-    about, kept = json.dumps(begun, indent=1) + "\n", run / "settings.json"
+    about, kept = json.dumps(asdict(settings) | made_of, indent=1) + "\n", run / "settings.json"
     if kept.exists() and kept.read_text(encoding="utf-8") != about:
         raise OnRecordError(f"{run}: this run was begun with other settings; name another folder.")
     kept.write_text(about, encoding="utf-8")
+
+
+def fit(
+    model: SpanModel, data: Path, run: Path, settings: Settings, teacher: SpanModel | None = None
+) -> None:
+    """Train the model, or go on training it, in the folder `run`."""
     torch.manual_seed(settings.seed)
     steps, dev = planned(data, run, settings), dev_examples(data, settings)
-    model = new_model().eval()  # eval: without dropout
-    if start:
-        start_from(model, start / "reader.onnx")
+    model.eval()  # without dropout
     optimizer = torch.optim.AdamW(
         model.parameters(),
         lr=settings.learning_rate,
@@ -379,6 +384,11 @@ def train(data: Path, run: Path, settings: Settings, start: Path | None = None) 
         batch = tensors(steps[number])
         scores = scores_of(model, batch)
         loss = loss_of(scores, batch, settings.comparing)
+        if teacher:
+            with torch.no_grad():
+                taught = scores_of(teacher, batch)
+            apart = taught_loss(scores, taught, settings.temperature)
+            loss = torch.lerp(loss, apart, settings.taught)
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -404,14 +414,12 @@ def train(data: Path, run: Path, settings: Settings, start: Path | None = None) 
         if done % SAVE_STEPS == 0 or done == len(steps):
             state = {
                 "step": done,
+                "of": len(steps),
                 "model": model.state_dict(),
                 "optimizer": optimizer.state_dict(),
                 "schedule": schedule.state_dict(),
             }
             _save(run / "checkpoint.pt", state)
-    if start and settings.keep:
-        average(model, start, settings.keep)
-    return model
 
 
 def _share_right(scores: torch.Tensor, batch: dict[str, torch.Tensor]) -> float:
@@ -464,10 +472,20 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder of the question sets")
     parser.add_argument("run", type=Path, help="folder of the run; a killed run goes on there")
     parser.add_argument("--start", type=Path, help="folder of a reader to learn on from")
+    parser.add_argument("--teacher", type=Path, help="folder of a teacher's run, to learn from")
+    parser.add_argument("--mpnet", type=Path, help="folder of all-mpnet-base-v2: make a teacher")
     options = parser.parse_args()
+    data, run, start, teacher = options.data, options.run, options.start, options.teacher
+    if options.mpnet and (start or teacher):
+        parser.error("a teacher is made of --mpnet alone; leave out --start and --teacher")
     try:
-        settings = FURTHER if options.start else Settings()
-        export(train(options.data, options.run, settings, options.start), options.run)
+        if options.mpnet:
+            model = new_teacher(options.mpnet)
+            begin(run, TEACHER, mpnet=str(options.mpnet.resolve()))
+            fit(model, data, run, TEACHER)
+        else:
+            settings = FURTHER if start else Settings()
+            export(train(data, run, settings, start, teacher), run)
     except OnRecordError as error:
         parser.exit(1, f"{error}\n")
 

@@ -70,7 +70,8 @@ def settings(train: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         )
         return train.SpanModel(BertModel(config))
 
-    monkeypatch.setattr(train, "new_model", new_model)
+    for module in (train, importlib.import_module("app.training.models")):
+        monkeypatch.setattr(module, "new_model", new_model)
     monkeypatch.setattr(train, "SAVE_STEPS", 2)
     monkeypatch.setattr(train, "LOG_STEPS", 2)
     monkeypatch.setattr(train, "DEV_STEPS", 4)
@@ -217,3 +218,87 @@ def test_what_was_known_counts_for_the_share_that_is_kept(
             half = (further[0.0][name] + value) / 2
             assert train.torch.allclose(further[0.5][name], half, atol=1e-6), name
     assert not train.torch.equal(further[0.0]["spans.weight"], weights(known)["spans.weight"])
+
+
+@pytest.fixture
+def mpnet(tmp_path: Path) -> Path:
+    """A small MPNet with BERT's words at other numbers, as all-mpnet-base-v2 has them."""
+    from transformers import MPNetConfig, MPNetModel
+
+    models = importlib.import_module("app.training.models")
+    vocabulary = models.tokenizer().get_vocab()
+    words = [models.IN_MPNET.get(word, word) for word in sorted(vocabulary, key=vocabulary.get)]
+    folder = tmp_path / "mpnet"
+    config = MPNetConfig(
+        vocab_size=len(words) + 1,
+        hidden_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=48,
+    )
+    MPNetModel(config, add_pooling_layer=False).save_pretrained(folder)
+    # Other numbers for all but what MPNet itself knows by number.
+    (folder / "vocab.txt").write_text("\n".join(["<mask>", *reversed(words)]) + "\n")
+    return folder
+
+
+def test_a_teacher_takes_the_readers_tokens(mpnet: Path) -> None:
+    models = importlib.import_module("app.training.models")
+    teacher = models.new_teacher(mpnet).eval()
+    words = (mpnet / "vocab.txt").read_text().split()
+    ids = models.tokenizer().encode("Who pays for the bridge?").ids
+    named = [words[number] for number in teacher.numbers[ids]]
+    assert named == ["<s>", "who", "pays", "for", "the", "bridge", "?", "</s>"]
+    batch = models.torch.tensor([ids])
+    scores = teacher(batch, models.torch.ones_like(batch), models.torch.zeros_like(batch))
+    assert scores.shape == (1, len(ids), 2)
+
+
+def test_another_model_is_no_teacher(tmp_path: Path, mpnet: Path) -> None:
+    models = importlib.import_module("app.training.models")
+    with pytest.raises(OnRecordError, match="this is not the folder of all-mpnet-base-v2"):
+        models.new_teacher(tmp_path / "nothing")
+    (mpnet / "vocab.txt").write_text("other\nwords\n")
+    with pytest.raises(OnRecordError, match="this is not the folder of all-mpnet-base-v2"):
+        models.new_teacher(mpnet)
+
+
+def test_a_reader_learns_from_a_teacher_that_was_trained_to_its_end(
+    data: Path, train: Any, settings: Any, tmp_path: Path, mpnet: Path
+) -> None:
+    run = tmp_path / "teacher"
+    with pytest.raises(OnRecordError, match="no teacher was trained here"):
+        train.train(data, tmp_path / "taught", settings, teacher=run)
+    teacher = train.new_teacher(mpnet)
+    train.begin(run, settings, mpnet=str(mpnet))
+    train.fit(teacher, data, run, settings)
+    assert all(
+        train.torch.equal(value, weights(train.trained_teacher(run))[name])
+        for name, value in weights(teacher).items()
+    )
+
+    batch = train.tensors([one for step in train.planned(data, run, settings) for one in step])
+
+    def apart(taught: float) -> float:
+        how = replace(settings, taught=taught)
+        reader = train.train(data, tmp_path / f"taught-{taught}", how, teacher=run)
+        with train.torch.no_grad():
+            ours, theirs = (train.scores_of(one, batch) for one in (reader, teacher))
+        return float(train.taught_loss(ours, theirs, 1.0))
+
+    assert apart(1.0) < apart(0.0)
+    with pytest.raises(OnRecordError, match="begun with other settings"):
+        train.train(data, tmp_path / "taught-1.0", replace(settings, taught=1.0))
+
+    saved = train.torch.load(run / "checkpoint.pt", weights_only=True)
+    train.torch.save(saved | {"step": 4}, run / "checkpoint.pt")
+    with pytest.raises(OnRecordError, match="at step 4 of 6; run it to its end"):
+        train.trained_teacher(run)
+
+
+def test_scores_are_as_far_apart_as_their_chances(train: Any) -> None:
+    ours, theirs = train.torch.zeros(1, 2, 2), train.torch.zeros(1, 2, 2)
+    assert float(train.taught_loss(ours, theirs, 2.0)) == pytest.approx(0)
+    theirs[0, 0] = 2 * math.log(3)  # at temperature 2 three to one, of starts and of ends
+    wanted = 4 * (0.75 * math.log(0.75 / 0.5) + 0.25 * math.log(0.25 / 0.5))
+    assert float(train.taught_loss(ours, theirs, 2.0)) == pytest.approx(wanted)
