@@ -141,7 +141,7 @@ class Settings:
 # What is learned on is averaged with what was known, which forgets less (Wortsman et al. 2022).
 FURTHER = Settings(stages=FURTHER_STAGES, learning_rate=1.5e-4, warmup=0.02, keep=0.4)
 
-# The teacher: every question of most sets once. A step takes five times as long as the reader's.
+# The teacher: no question twice, since a step takes six times as long as the reader's.
 TEACHER = Settings(
     stages=(
         Stage(

@@ -302,3 +302,13 @@ def test_scores_are_as_far_apart_as_their_chances(train: Any) -> None:
     theirs[0, 0] = 2 * math.log(3)  # at temperature 2 three to one, of starts and of ends
     wanted = 4 * (0.75 * math.log(0.75 / 0.5) + 0.25 * math.log(0.25 / 0.5))
     assert float(train.taught_loss(ours, theirs, 2.0)) == pytest.approx(wanted)
+
+
+def test_a_teacher_is_made_of_nothing_but_its_own_weights(
+    train: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["reader", "data", "run", "--mpnet", "m", "--teacher", "t"])
+    with pytest.raises(SystemExit) as stopped:
+        train.main()
+    assert stopped.value.code == 2
+    assert "leave out --start and --teacher" in capsys.readouterr().err
