@@ -119,7 +119,8 @@ def create_server(app: FastAPI) -> uvicorn.Server:
 def listen(host: str, port: int) -> socket.socket:
     """A socket that listens there. Raises OnRecordError where the address cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # The protocol is named, else asyncio leaves Nagle on and answers wait 40 ms for an ack.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))

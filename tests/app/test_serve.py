@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 from collections.abc import Callable, Iterator
@@ -80,6 +81,26 @@ def test_any_free_port_is_had_with_0() -> None:
         ports = {first.getsockname()[1], second.getsockname()[1]}
     assert len(ports) == 2
     assert 0 not in ports
+
+
+def test_what_is_sent_does_not_wait_for_an_ack() -> None:
+    """asyncio turns Nagle's algorithm off where the listener says that it speaks TCP."""
+
+    async def at_once() -> bool:
+        listener, loop = listen("127.0.0.1", 0), asyncio.get_running_loop()
+        found: asyncio.Future[int] = loop.create_future()
+
+        class Accepting(asyncio.Protocol):
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                given = transport.get_extra_info("socket")
+                found.set_result(given.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+                transport.close()
+
+        async with await loop.create_server(Accepting, sock=listener):
+            with socket.create_connection(listener.getsockname()):
+                return bool(await found)
+
+    assert asyncio.run(at_once())
 
 
 def test_a_taken_port_is_told() -> None:
