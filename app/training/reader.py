@@ -24,6 +24,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -318,12 +319,12 @@ def train(
     `start` is the folder of a reader to learn on from, `teacher` that of a teacher's run. Raises
     OnRecordError where the run was begun with others or with other settings.
     """
-    model = new_model()
+    model, teaching = new_model(), trained_teacher(teacher) if teacher else None
     if start:
         start_from(model, start / "reader.onnx")
     before = read_about(start)["sha256"] if start else None
-    begin(run, settings, start=before, teacher=str(teacher) if teacher else None)
-    fit(model, data, run, settings, trained_teacher(teacher) if teacher else None)
+    begin(run, settings, start=before, teacher=str(teacher.resolve()) if teacher else None)
+    fit(model, data, run, settings, teaching)
     if start and settings.keep:
         average(model, start, settings.keep)
     return model
@@ -333,16 +334,15 @@ def trained_teacher(run: Path) -> SpanModel:
     """The teacher that a run has made. Raises OnRecordError where the run is none or not over."""
     try:
         begun = json.loads((run / "settings.json").read_text(encoding="utf-8"))
-        saved = torch.load(run / "checkpoint.pt", weights_only=True)
         folder = Path(begun["mpnet"])
-    except (OSError, ValueError, KeyError) as error:
+        saved = torch.load(run / "checkpoint.pt", weights_only=True)
+        step, steps = saved["step"], saved["of"]
+    except (OSError, EOFError, ValueError, KeyError, RuntimeError, UnpicklingError) as error:
         raise OnRecordError(
             f"{run}: no teacher was trained here; make one with --mpnet first."
         ) from error
-    if saved["step"] < saved["of"]:
-        raise OnRecordError(
-            f"{run}: this teacher is at step {saved['step']} of {saved['of']}; run it to its end."
-        )
+    if step < steps:
+        raise OnRecordError(f"{run}: this teacher is at step {step} of {steps}; run it to its end.")
     teacher = new_teacher(folder)
     teacher.load_state_dict(saved["model"])
     return teacher.eval()

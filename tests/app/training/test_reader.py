@@ -269,6 +269,7 @@ def test_a_reader_learns_from_a_teacher_that_was_trained_to_its_end(
     run = tmp_path / "teacher"
     with pytest.raises(OnRecordError, match="no teacher was trained here"):
         train.train(data, tmp_path / "taught", settings, teacher=run)
+    assert not (tmp_path / "taught").exists()
     teacher = train.new_teacher(mpnet)
     train.begin(run, settings, mpnet=str(mpnet))
     train.fit(teacher, data, run, settings)
@@ -294,6 +295,10 @@ def test_a_reader_learns_from_a_teacher_that_was_trained_to_its_end(
     train.torch.save(saved | {"step": 4}, run / "checkpoint.pt")
     with pytest.raises(OnRecordError, match="at step 4 of 6; run it to its end"):
         train.trained_teacher(run)
+    for broken in (b"", b"no checkpoint"):
+        (run / "checkpoint.pt").write_bytes(broken)
+        with pytest.raises(OnRecordError, match="no teacher was trained here"):
+            train.trained_teacher(run)
 
 
 def test_scores_are_as_far_apart_as_their_chances(train: Any) -> None:
