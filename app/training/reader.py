@@ -41,7 +41,7 @@ from app.training.models import (
     start_from,
     tokenizer,
 )
-from app.training.sets import Example, Sets, Stage, read_rows, read_set
+from app.training.sets import UNMARKED, Example, Sets, Stage, read_rows, read_set
 from index.embed import packaged_weights
 from index.errors import OnRecordError
 
@@ -142,6 +142,45 @@ class Settings:
 # What is learned on is averaged with what was known, which forgets less (Wortsman et al. 2022).
 FURTHER = Settings(stages=FURTHER_STAGES, learning_rate=1.5e-4, warmup=0.02, keep=0.4)
 
+# A reader that a teacher shows more than the answers: also questions whose words nobody marked.
+TAUGHT = Settings(
+    stages=(
+        Stage(
+            rows={
+                "squadshifts": 7_500,
+                "squad_train_sentences": 5_500,
+                "squad_dev": 4_000,
+                "qed": 2_500,
+                "squad_train_small": 2_000,
+                "spoken": 1_500,
+                "speech": 800,
+                "selqa": 800,
+                "disfl_qa": 700,
+                "fairytaleqa": 400,
+                "molweni": 300,
+            },
+            window_tokens=(48, 144),
+            negatives=0.15,
+            unpunctuated=0.1,
+        ),
+        Stage(
+            rows={
+                "spoken": 2_200,
+                "speech": 600,
+                "squadshifts": 400,
+                "squad_dev": 400,
+                "qed": 300,
+            },
+            window_tokens=(128, 216),
+            negatives=0.1,
+            rivals=2,
+            unpunctuated=0.1,
+        ),
+    ),
+    learning_rate=1e-4,
+    warmup=0.02,
+)
+
 # The teacher: no question twice, since a step takes six times as long as the reader's.
 TEACHER = Settings(
     stages=(
@@ -232,22 +271,23 @@ def scores_of(model: SpanModel, batch: dict[str, torch.Tensor]) -> torch.Tensor:
     return scores.float().masked_fill(~allowed.unsqueeze(-1), -1e4)
 
 
-def loss_of(
-    scores: torch.Tensor, batch: dict[str, torch.Tensor], comparing: float = 0.0
-) -> torch.Tensor:
-    """Mean cross entropy of start and end, and `comparing` times that of choosing windows.
+def span_loss(scores: torch.Tensor, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Mean cross entropy of start and end; 0 counts where nobody marked them."""
+    both = torch.stack((batch["starts"], batch["ends"]), dim=1)
+    wrong = torch.nn.functional.cross_entropy(scores, both, ignore_index=UNMARKED, reduction="sum")
+    return wrong / both.numel()
 
-    Among the windows of one question the right one is chosen by its log-odds of holding any
-    span, so that margins compare across passages (after the shared normalization of Clark and
-    Gardner 2018, which is over spans).
+
+def choice_loss(scores: torch.Tensor, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Mean cross entropy of choosing among the windows of one question.
+
+    The right one is chosen by its log-odds of holding any span, so that margins compare across
+    passages (after the shared normalization of Clark and Gardner 2018, which is over spans).
     """
-    start = torch.nn.functional.cross_entropy(scores[..., 0], batch["starts"])
-    end = torch.nn.functional.cross_entropy(scores[..., 1], batch["ends"])
     margins = (scores[:, 1:].logsumexp(1) - scores[:, 0]).sum(-1)
     others = batch["questions"][:, None] != batch["questions"][None, :]
     chosen = margins - margins.expand(len(margins), -1).masked_fill(others, -1e4).logsumexp(1)
-    choice = -chosen[batch["starts"] > 0].sum() / len(chosen)
-    return (start + end) / 2 + comparing * choice
+    return -chosen[batch["starts"] > 0].sum() / len(chosen)
 
 
 def taught_loss(scores: torch.Tensor, taught: torch.Tensor, temperature: float) -> torch.Tensor:
@@ -268,8 +308,9 @@ def dev_figures(model: SpanModel, dev: Mapping[str, Sequence[Example]]) -> dict[
         batch = tensors(examples)
         with torch.no_grad():
             scores = scores_of(model, batch)
-        figures[f"{name} loss"] = round(loss_of(scores, batch).item(), 4)
-        figures[f"{name} right"] = round(_share_right(scores, batch), 4)
+        right = _right(scores, batch)
+        figures[f"{name} loss"] = round(span_loss(scores, batch).item(), 4)
+        figures[f"{name} right"] = round(sum(right) / len(right), 4)
     return figures
 
 
@@ -379,30 +420,31 @@ def fit(
         lambda n: min((n + 1) / warm, max(0.0, (len(steps) - n) / max(1, len(steps) - warm))),
     )
     first = _resume(run, model, optimizer, schedule)
-    began, losses, right = time.time(), [], []
+    began, losses, right = time.time(), [], list[bool]()
     for number in range(first, len(steps)):
         batch = tensors(steps[number])
         scores = scores_of(model, batch)
-        loss = loss_of(scores, batch, settings.comparing)
+        loss = span_loss(scores, batch)
         if teacher:
             with torch.no_grad():
                 taught = scores_of(teacher, batch)
             apart = taught_loss(scores, taught, settings.temperature)
             loss = torch.lerp(loss, apart, settings.taught)
+        loss = loss + settings.comparing * choice_loss(scores, batch)
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
         losses.append(loss.item())
-        right.append(_share_right(scores, batch))
+        right += _right(scores, batch)
         done = number + 1
         if done % LOG_STEPS == 0 or done == len(steps):
             entry = {
                 "step": done,
                 "of": len(steps),
                 "loss": round(sum(losses) / len(losses), 4),
-                "right": round(sum(right) / len(right), 4),
+                "right": round(sum(right) / max(1, len(right)), 4),
                 "seconds_a_step": round((time.time() - began) / (done - first), 3),
             }
             if done % DEV_STEPS == 0 or done == len(steps):
@@ -422,10 +464,12 @@ def fit(
             _save(run / "checkpoint.pt", state)
 
 
-def _share_right(scores: torch.Tensor, batch: dict[str, torch.Tensor]) -> float:
-    """How many of the batch have both start and end right, before the step learns from them."""
+def _right(scores: torch.Tensor, batch: dict[str, torch.Tensor]) -> list[bool]:
+    """Whether start and end are both right, of the examples that have them marked."""
     starts, ends = scores[..., 0].argmax(1), scores[..., 1].argmax(1)
-    return ((starts == batch["starts"]) & (ends == batch["ends"])).float().mean().item()
+    right = (starts == batch["starts"]) & (ends == batch["ends"])
+    marked: list[bool] = right[batch["starts"] != UNMARKED].tolist()
+    return marked
 
 
 def _resume(run: Path, model: SpanModel, optimizer: Any, schedule: Any) -> int:
@@ -484,7 +528,8 @@ def main() -> None:
             begin(run, TEACHER, mpnet=str(options.mpnet.resolve()))
             fit(model, data, run, TEACHER)
         else:
-            settings = FURTHER if start else Settings()
+            further = TAUGHT if teacher else FURTHER
+            settings = further if start else Settings()
             export(train(data, run, settings, start, teacher), run)
     except OnRecordError as error:
         parser.exit(1, f"{error}\n")

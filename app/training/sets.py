@@ -36,6 +36,7 @@ LONGEST_STRETCH = 3_200  # characters of QMSum's relevant stretches
 NEAREST = 6  # of a set's passages without the answer, those that rivals are drawn from
 LOOKED_AT = 40  # of a set's passages, to find so many
 APART = 8  # fewest tokens of a window that leaves the answer out
+UNMARKED = -1  # where a window answers, and only a teacher can tell with which of its words
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +60,17 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A question over a context; `answers` are alternatives as (start, end) in it, if any."""
+    """A question over a context; `answers` are alternatives as (start, end) in it, if any.
+
+    Where they are not `exact`, they are sentences or turns that hold the answering words.
+    """
 
     dataset: str
     title: str
     question: str
     context: str
     answers: tuple[tuple[int, int], ...]
+    exact: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +78,8 @@ class Example:
     """Token ids of [CLS] question [SEP] window [SEP], the window beginning at `shift`.
 
     `start` and `end` are the positions of the answer's first and last token; 0, [CLS], where the
-    window does not answer. `question` is the number of the question: windows that share it are
-    compared.
+    window does not answer; UNMARKED where it does with words that nobody marked. `question` is
+    the number of the question: windows that share it are compared.
     """
 
     ids: list[int]
@@ -93,7 +98,8 @@ def read_rows(file: Path) -> list[Row]:
             row = json.loads(line)
             golds = row["answers"] if row["answerable"] else []
             answers = tuple((gold["start"], gold["start"] + len(gold["text"])) for gold in golds)
-            rows.append(Row(name, row["title"], row["question"], row["context"], answers))
+            exact = "level" not in row
+            rows.append(Row(name, row["title"], row["question"], row["context"], answers, exact))
     return rows
 
 
@@ -241,6 +247,8 @@ class Sets:
         shift = len(question) + 2
         if span is None:
             return Example(ids, shift, 0, 0, self._asked)
+        if not row.exact:
+            return Example(ids, shift, UNMARKED, UNMARKED, self._asked)
         first, last = (shift + kept.index(token) for token in span)
         return Example(ids, shift, first, last, self._asked)
 

@@ -88,17 +88,17 @@ def test_a_killed_run_goes_on_where_it_was(
 ) -> None:
     whole = weights(train.train(data, tmp_path / "whole", settings))
     steps = 0
-    loss_of = train.loss_of
+    span_loss = train.span_loss
 
     def killed(*arguments: object) -> object:
         nonlocal steps
         steps += 1
         if steps == 4:
             raise KeyboardInterrupt
-        return loss_of(*arguments)
+        return span_loss(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(train, "loss_of", killed)
+        patch.setattr(train, "span_loss", killed)
         with pytest.raises(KeyboardInterrupt):
             train.train(data, tmp_path / "killed", settings)
     again = weights(train.train(data, tmp_path / "killed", settings))
@@ -125,31 +125,33 @@ def test_a_batch_has_all_windows_of_its_questions(train: Any) -> None:
 def test_windows_of_one_question_are_compared(train: Any) -> None:
     """Windows alike: choosing among them is a toss, where they share a question."""
 
-    def loss(*questions: int, scores: Any, comparing: float = 1.0) -> float:
+    def loss(*questions: int, scores: Any) -> float:
         batch = {
             "starts": train.torch.tensor([1, 0, 0]),
-            "ends": train.torch.tensor([2, 0, 0]),
             "questions": train.torch.tensor(questions),
         }
-        return float(train.loss_of(scores, batch, comparing))
+        return float(train.choice_loss(scores, batch))
 
     alike = train.torch.zeros(3, 3, 2)
-    assert loss(1, 2, 3, scores=alike) == pytest.approx(math.log(3))
-    assert loss(1, 1, 2, scores=alike) == pytest.approx(math.log(3) + math.log(2) / 3)
-    assert loss(1, 1, 1, scores=alike) == pytest.approx(math.log(3) + math.log(3) / 3)
-    assert loss(2, 1, 1, scores=alike) == pytest.approx(math.log(3))  # nothing right to choose
+    assert loss(1, 2, 3, scores=alike) == pytest.approx(0)
+    assert loss(1, 1, 2, scores=alike) == pytest.approx(math.log(2) / 3)
+    assert loss(1, 1, 1, scores=alike) == pytest.approx(math.log(3) / 3)
+    assert loss(2, 1, 1, scores=alike) == pytest.approx(0)  # nothing right to choose
     # The rival's spans score 1 more at both ends, its margin is 2 higher.
     rival = alike.clone()
     rival[1, 1:] += 1.0
-    apart = loss(1, 2, 3, scores=rival)
-    together = loss(1, 1, 3, scores=rival) - apart
-    assert together == pytest.approx(math.log(1 + math.exp(2)) / 3)
-    assert loss(1, 1, 3, scores=rival, comparing=0.5) == pytest.approx(apart + together / 2)
+    assert loss(1, 1, 3, scores=rival) == pytest.approx(math.log(1 + math.exp(2)) / 3)
     # What "no answer" scores in the rival takes from its margin.
     rival[1, 0] += 1.0
-    assert loss(1, 1, 3, scores=rival) - loss(1, 2, 3, scores=rival) == pytest.approx(
-        math.log(2) / 3
-    )
+    assert loss(1, 1, 3, scores=rival) == pytest.approx(math.log(2) / 3)
+
+
+def test_where_nobody_marked_the_words_no_span_is_wrong(train: Any) -> None:
+    batch = {"starts": train.torch.tensor([1, -1]), "ends": train.torch.tensor([2, -1])}
+    scores = train.torch.zeros(2, 3, 2)
+    assert float(train.span_loss(scores, batch)) == pytest.approx(math.log(3) / 2)
+    unmarked = {name: values[1:] for name, values in batch.items()}
+    assert float(train.span_loss(scores[1:], unmarked)) == 0
 
 
 def test_a_run_does_not_go_on_with_other_settings(

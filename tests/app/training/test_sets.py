@@ -19,6 +19,7 @@ from tokenizers import Tokenizer
 from app.reader.span import CLS, SEP
 from app.training.sets import (
     NEAREST,
+    UNMARKED,
     Example,
     Rivals,
     Row,
@@ -101,6 +102,17 @@ def test_one_without_an_answer_points_to_the_first_token(
 ) -> None:
     (example,) = examples(line("Who sings?", None))
     assert (example.start, example.end) == (0, 0)
+
+
+def test_where_a_sentence_answers_it_is_shown_but_no_words_are_marked(
+    examples: Callable[..., list[Example]], tokenizer: Tokenizer
+) -> None:
+    row = {**line("How much is the bridge?", TALK[: TALK.index(" Ben")]), "level": "sentence"}
+    found = examples(row, count=20, window_tokens=(24, 24))
+    assert len(found) == 20
+    for example in found:
+        assert (example.start, example.end) == (UNMARKED, UNMARKED)
+        assert "eleven million, not nine" in tokenizer.decode(example.ids)
 
 
 def test_an_answer_longer_than_the_window_is_left_out(
