@@ -137,6 +137,7 @@ class Settings:
     # What a teacher's scores count beside the answers, and how far they are levelled.
     taught: float = 0.7
     temperature: float = 2.0
+    mixed: bool = False  # batches of all stages among each other, not one stage after another
 
 
 # What is learned on is averaged with what was known, which forgets less (Wortsman et al. 2022).
@@ -179,6 +180,7 @@ TAUGHT = Settings(
     ),
     learning_rate=1e-4,
     warmup=0.02,
+    mixed=True,  # speech at the end alone costs what was known of the rest
 )
 
 # The teacher: no question twice, since a step takes six times as long as the reader's.
@@ -333,11 +335,14 @@ def plan(data: Path, settings: Settings) -> list[list[Example]]:
     """The batches of the whole run, in order: the same for the same settings, data, retriever."""
     rng = random.Random(settings.seed)  # noqa: S311
     sets = Sets(functools.partial(read_set, data), tokenizer())
-    return [
+    steps = [
         batch
         for stage in settings.stages
         for batch in batches(sets.examples(stage, rng), settings.batch, rng)
     ]
+    if settings.mixed:
+        random.Random(settings.seed).shuffle(steps)  # noqa: S311
+    return steps
 
 
 def planned(data: Path, run: Path, settings: Settings) -> list[list[Example]]:

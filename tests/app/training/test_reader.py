@@ -122,6 +122,17 @@ def test_a_batch_has_all_windows_of_its_questions(train: Any) -> None:
     assert set(of_a_question.values()) == {1}
 
 
+def test_stages_come_one_after_another_or_mixed(data: Path, train: Any, settings: Any) -> None:
+    short, long = (Stage(rows={"speech": 8}, window_tokens=(size, size)) for size in (8, 16))
+    widths = {}
+    for mixed in (False, True):
+        how = replace(settings, stages=(short, long), mixed=mixed)
+        widths[mixed] = [len(batch[0].ids) for batch in train.plan(data, how)]
+    assert widths[False] == sorted(widths[False])
+    assert widths[True] != widths[False]
+    assert sorted(widths[True]) == widths[False]
+
+
 def test_windows_of_one_question_are_compared(train: Any) -> None:
     """Windows alike: choosing among them is a toss, where they share a question."""
 
