@@ -148,17 +148,17 @@ TAUGHT = Settings(
     stages=(
         Stage(
             rows={
-                "squadshifts": 7_500,
-                "squad_train_sentences": 5_500,
-                "squad_dev": 4_000,
-                "qed": 2_500,
-                "squad_train_small": 2_000,
-                "spoken": 1_500,
-                "speech": 800,
-                "selqa": 800,
-                "disfl_qa": 700,
-                "fairytaleqa": 400,
-                "molweni": 300,
+                "squadshifts": 6_200,
+                "squad_train_sentences": 4_500,
+                "squad_dev": 3_300,
+                "qed": 2_100,
+                "squad_train_small": 1_650,
+                "spoken": 1_250,
+                "speech": 650,
+                "selqa": 650,
+                "disfl_qa": 600,
+                "fairytaleqa": 350,
+                "molweni": 250,
             },
             window_tokens=(48, 144),
             negatives=0.15,
@@ -166,11 +166,11 @@ TAUGHT = Settings(
         ),
         Stage(
             rows={
-                "spoken": 2_200,
-                "speech": 600,
-                "squadshifts": 400,
-                "squad_dev": 400,
-                "qed": 300,
+                "spoken": 1_800,
+                "speech": 500,
+                "squadshifts": 350,
+                "squad_dev": 350,
+                "qed": 250,
             },
             window_tokens=(128, 216),
             negatives=0.1,
@@ -181,6 +181,7 @@ TAUGHT = Settings(
     learning_rate=1e-4,
     warmup=0.02,
     mixed=True,  # speech at the end alone costs what was known of the rest
+    keep=0.75,
 )
 
 # The teacher: no question twice, since a step takes six times as long as the reader's.
