@@ -181,7 +181,7 @@ TAUGHT = Settings(
     learning_rate=1e-4,
     warmup=0.02,
     mixed=True,  # speech at the end alone costs what was known of the rest
-    keep=0.3,
+    keep=0.75,
 )
 
 # The teacher: no question twice, since a step takes six times as long as the reader's.
