@@ -181,7 +181,7 @@ TAUGHT = Settings(
     learning_rate=1e-4,
     warmup=0.02,
     mixed=True,  # speech at the end alone costs what was known of the rest
-    keep=0.75,
+    keep=0.75,  # with less, refusals over the shipped transcripts get worse; see eval/README.md
 )
 
 # The teacher: no question twice, since a step takes six times as long as the reader's.
@@ -275,7 +275,10 @@ def scores_of(model: SpanModel, batch: dict[str, torch.Tensor]) -> torch.Tensor:
 
 
 def span_loss(scores: torch.Tensor, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-    """Mean cross entropy of start and end; 0 counts where nobody marked them."""
+    """Mean cross entropy of start and end; where nobody marked them, 0 counts.
+
+    `scores` have shape (batch, tokens, 2), as in the other losses.
+    """
     both = torch.stack((batch["starts"], batch["ends"]), dim=1)
     wrong = torch.nn.functional.cross_entropy(scores, both, ignore_index=UNMARKED, reduction="sum")
     return wrong / both.numel()
