@@ -1,8 +1,9 @@
 """Question sets to training examples: which rows are drawn, and what is made of each.
 
-Sets are gzipped JSON lines in SQuAD's shape: title, question, context, answers, answerable. Two
-are made of parts: `qmsum`, QMSum's own queries, and `spoken`, questions of ours whose passages
-stand in QMSum's meetings and in `speech`. `reader` and `retriever` train on what it gives.
+Sets are gzipped JSON lines in SQuAD's shape: title, question, context, answers, answerable. Three
+are made of parts: `qmsum`, QMSum's own queries; `spoken`, questions of ours whose passages stand in
+QMSum's meetings and in `speech`; and `squad_train_sentences`, whose sentences are put together to
+passages again. `reader` and `retriever` train on what it gives.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ LONGEST_STRETCH = 3_200  # characters of QMSum's relevant stretches
 NEAREST = 6  # of a set's passages without the answer, those that rivals are drawn from
 LOOKED_AT = 40  # of a set's passages, to find so many
 APART = 8  # fewest tokens of a window that leaves the answer out
-UNMARKED = -1  # where a window answers, and only a teacher can tell with which of its words
+NEIGHBOURS = 3  # sentences on each side of the one that answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +79,8 @@ class Example:
     """Token ids of [CLS] question [SEP] window [SEP], the window beginning at `shift`.
 
     `start` and `end` are the positions of the answer's first and last token; 0, [CLS], where the
-    window does not answer; UNMARKED where it does with words that nobody marked. `question` is
-    the number of the question: windows that share it are compared.
+    window does not answer. Where they are not `exact`, the answer stands somewhere between them.
+    `question` is the number of the question: windows that share it are compared.
     """
 
     ids: list[int]
@@ -87,6 +88,7 @@ class Example:
     start: int
     end: int
     question: int
+    exact: bool = True
 
 
 def read_rows(file: Path) -> list[Row]:
@@ -105,7 +107,7 @@ def read_rows(file: Path) -> list[Row]:
 
 def read_set(data: Path, name: str) -> list[Row]:
     """The rows of a set that may be trained on. `data` holds train/ and dev/."""
-    made_of_parts = {"qmsum": _qmsum, "spoken": _spoken}
+    made_of_parts = {"qmsum": _qmsum, "spoken": _spoken, "squad_train_sentences": _sentences}
     if name in made_of_parts:
         return made_of_parts[name](data)
     return [row for row in read_rows(data / "train" / f"{name}.jsonl.gz") if not held(row)]
@@ -148,6 +150,26 @@ def _spoken(data: Path) -> list[Row]:
             answers = (tuple(row["answer"]),) if row["answer"] else ()
             rows.append(Row("spoken", title, row["question"], text, answers))
     return rows
+
+
+def _sentences(data: Path) -> list[Row]:
+    """Questions over the sentence that answers, among those that stood near it in its article.
+
+    Rows are numbered in the order of the articles, though not all of them are there.
+    """
+    name = "squad_train_sentences"
+    with gzip.open(data / "train" / f"{name}.jsonl.gz", "rt", encoding="utf-8") as lines:
+        rows = sorted(map(json.loads, lines), key=lambda row: int(row["id"].split("_")[-1]))
+    sentences = list(dict.fromkeys(row["context"] for row in rows))
+    places = {sentence: place for place, sentence in enumerate(sentences)}
+    made = []
+    for row in rows:
+        place = places[row["context"]]
+        before = " ".join([*sentences[max(0, place - NEIGHBOURS) : place], ""])
+        text = before + " ".join(sentences[place : place + NEIGHBOURS + 1])
+        answer = (len(before), len(before) + len(row["context"]))
+        made.append(Row(name, row["title"], row["question"], text, (answer,), exact=False))
+    return made
 
 
 def held(row: Row) -> bool:
@@ -247,10 +269,8 @@ class Sets:
         shift = len(question) + 2
         if span is None:
             return Example(ids, shift, 0, 0, self._asked)
-        if not row.exact:
-            return Example(ids, shift, UNMARKED, UNMARKED, self._asked)
         first, last = (shift + kept.index(token) for token in span)
-        return Example(ids, shift, first, last, self._asked)
+        return Example(ids, shift, first, last, self._asked, row.exact)
 
 
 def _answers(row: Row, context: Encoding, begin: int, stop: int) -> bool:

@@ -157,12 +157,32 @@ def test_windows_of_one_question_are_compared(train: Any) -> None:
     assert loss(1, 1, 3, scores=rival) == pytest.approx(math.log(2) / 3)
 
 
-def test_where_nobody_marked_the_words_no_span_is_wrong(train: Any) -> None:
-    batch = {"starts": train.torch.tensor([1, -1]), "ends": train.torch.tensor([2, -1])}
-    scores = train.torch.zeros(2, 3, 2)
-    assert float(train.span_loss(scores, batch)) == pytest.approx(math.log(3) / 2)
-    unmarked = {name: values[1:] for name, values in batch.items()}
-    assert float(train.span_loss(scores[1:], unmarked)) == 0
+def sentence_and_words(train: Any) -> Any:
+    """Two windows of three words; of one only the sentence is known that answers, its first two."""
+    ids = [1, 2, 3, 4, 5, 6]
+    return train.tensors([Example(ids, 3, 3, 4, 1, exact=False), Example(ids, 3, 3, 4, 2)])
+
+
+def test_where_nobody_marked_the_words_any_span_of_the_sentence_is_right(train: Any) -> None:
+    batch = sentence_and_words(train)
+    scores = train.torch.zeros(2, 6, 2)
+    found = train.span_loss(scores, batch).tolist()
+    assert found == pytest.approx([math.log(6 / 2), math.log(6)])
+
+
+def test_a_teacher_chooses_the_words_in_the_sentence_that_answers(train: Any) -> None:
+    batch = sentence_and_words(train)
+    teacher = train.torch.zeros(2, 6, 2)
+    teacher[:, 3] = 5.0
+    teacher[:, 5] = 9.0  # outside
+    ours = teacher.clone()
+    inside = ours.clone()
+    inside[0, [0, 1, 2, 5]] = -1e4
+    found = train.taught_loss(inside, teacher, batch).tolist()
+    assert found == pytest.approx([0.0, 0.0], abs=1e-6)
+    apart, alike = train.taught_loss(ours, teacher, batch).tolist()
+    assert apart > 3
+    assert alike == pytest.approx(0)
 
 
 def test_a_run_does_not_go_on_with_other_settings(
@@ -298,7 +318,8 @@ def test_a_reader_learns_from_a_teacher_that_was_trained_to_its_end(
         reader = train.train(data, tmp_path / f"taught-{taught}", how, teacher=run)
         with train.torch.no_grad():
             ours, theirs = (train.scores_of(one, batch) for one in (reader, teacher))
-        return float(train.taught_loss(ours, theirs, 1.0))
+        answered = batch["starts"] > 0
+        return float(train.taught_loss(ours, theirs, batch)[answered].mean())
 
     assert apart(1.0) < apart(0.0)
     with pytest.raises(OnRecordError, match="begun with other settings"):
@@ -315,11 +336,29 @@ def test_a_reader_learns_from_a_teacher_that_was_trained_to_its_end(
 
 
 def test_scores_are_as_far_apart_as_their_chances(train: Any) -> None:
+    batch = train.tensors([Example([1, 2], 1, 1, 1, 1)])
     ours, theirs = train.torch.zeros(1, 2, 2), train.torch.zeros(1, 2, 2)
-    assert float(train.taught_loss(ours, theirs, 2.0)) == pytest.approx(0)
-    theirs[0, 0] = 2 * math.log(3)  # at temperature 2 three to one, of starts and of ends
-    wanted = 4 * (0.75 * math.log(0.75 / 0.5) + 0.25 * math.log(0.25 / 0.5))
-    assert float(train.taught_loss(ours, theirs, 2.0)) == pytest.approx(wanted)
+    assert float(train.taught_loss(ours, theirs, batch)) == pytest.approx(0)
+    theirs[0, 0] = math.log(3)  # three to one, of starts and of ends
+    wanted = 0.75 * math.log(0.75 / 0.5) + 0.25 * math.log(0.25 / 0.5)
+    assert float(train.taught_loss(ours, theirs, batch)) == pytest.approx(wanted)
+
+
+def test_a_teacher_is_not_asked_whether_to_refuse(
+    data: Path, train: Any, settings: Any, tmp_path: Path, mpnet: Path
+) -> None:
+    """Where no window answers, a reader with a teacher learns just what it learns without."""
+    run = tmp_path / "teacher"
+    train.begin(run, settings, mpnet=str(mpnet))
+    train.fit(train.new_teacher(mpnet), data, run, settings)
+    file = data / "train" / "speech.jsonl.gz"
+    with gzip.open(file, "rt", encoding="utf-8") as lines:
+        rows = [json.loads(line) | {"answerable": False} for line in lines]
+    with gzip.open(file, "wt", encoding="utf-8") as written:
+        written.writelines(json.dumps(row) + "\n" for row in rows)
+    alone = weights(train.train(data, tmp_path / "alone", settings))
+    taught = weights(train.train(data, tmp_path / "taught", settings, teacher=run))
+    assert all(train.torch.equal(alone[name], taught[name]) for name in alone)
 
 
 def test_a_teacher_is_made_of_nothing_but_its_own_weights(

@@ -19,7 +19,7 @@ from tokenizers import Tokenizer
 from app.reader.span import CLS, SEP
 from app.training.sets import (
     NEAREST,
-    UNMARKED,
+    NEIGHBOURS,
     Example,
     Rivals,
     Row,
@@ -104,15 +104,34 @@ def test_one_without_an_answer_points_to_the_first_token(
     assert (example.start, example.end) == (0, 0)
 
 
-def test_where_a_sentence_answers_it_is_shown_but_no_words_are_marked(
+def test_where_a_sentence_answers_the_answer_stands_somewhere_in_it(
     examples: Callable[..., list[Example]], tokenizer: Tokenizer
 ) -> None:
-    row = {**line("How much is the bridge?", TALK[: TALK.index(" Ben")]), "level": "sentence"}
+    sentence = TALK[: TALK.index(" Ben")]
+    row = {**line("How much is the bridge?", sentence), "level": "sentence"}
     found = examples(row, count=20, window_tokens=(24, 24))
     assert len(found) == 20
     for example in found:
-        assert (example.start, example.end) == (UNMARKED, UNMARKED)
-        assert "eleven million, not nine" in tokenizer.decode(example.ids)
+        assert not example.exact
+        words = tokenizer.decode(example.ids[example.start : example.end + 1])
+        assert words == tokenizer.decode(tokenizer.encode(sentence, add_special_tokens=False).ids)
+
+
+def test_sentences_are_put_together_to_passages_again(tmp_path: Path) -> None:
+    said = [f"Sentence {n} is about bridge {n}." for n in range(12)]
+    rows = [
+        {**line(f"Which bridge is {n}?", text, context=text), "id": f"sqs_{n}", "level": "sentence"}
+        for n, text in enumerate(said)
+    ]
+    write(tmp_path, "squad_train_sentences", *rows[::-1], {**rows[5], "id": "sqs_5"})
+    found = read_set(tmp_path, "squad_train_sentences")
+    assert len(found) == 13
+    for row in found:
+        ((start, end),) = row.answers
+        n = said.index(row.context[start:end])
+        assert row.question == f"Which bridge is {n}?"
+        assert row.context == " ".join(said[max(0, n - NEIGHBOURS) : n + NEIGHBOURS + 1])
+        assert not row.exact
 
 
 def test_an_answer_longer_than_the_window_is_left_out(
