@@ -57,20 +57,22 @@ def export_onnx(
         fused.save_model_to_file(str(file))
 
 
-def quantize(full: Path, file: Path) -> str:
+def quantize(full: Path, file: Path, apart: str | None = None) -> str:
     """Make the int8 model `file` of the fp32 one `full`; gives the new file's sha256.
 
     Weights are int8 per channel, activations are quantized as they come (onnxruntime's
-    dynamic quantization).
+    dynamic quantization); nodes with `apart` in their names stay as they are.
     """
-    from onnx import TensorProto
+    from onnx import TensorProto, load
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
+    nodes = load(full).graph.node
     with _quiet():
         quantize_dynamic(
             full,
             file,
             per_channel=True,
+            nodes_to_exclude=[one.name for one in nodes if apart and apart in one.name],
             weight_type=QuantType.QInt8,
             # Fused nodes do not say what they give.
             extra_options={"DefaultTensorType": TensorProto.FLOAT},

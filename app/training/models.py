@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer
 
+from app.training.eased import APART, plain
 from index.embed import load_transformer, packaged_weights
 from index.errors import OnRecordError
 
@@ -64,7 +65,7 @@ def start_from(model: SpanModel, file: Path) -> None:
     state = {
         name: torch.from_numpy(array.copy())
         for name, array in arrays.items()
-        if name.startswith(("bert.", "spans.")) and name.endswith(("weight", "bias"))
+        if name.startswith(("bert.", "spans.")) and name.endswith((".weight", ".bias", ".scale"))
     }
     for name in arrays:
         if name.startswith("bert.embeddings.") and name.endswith("_quantized"):
@@ -83,7 +84,10 @@ def start_from(model: SpanModel, file: Path) -> None:
             # /bert/encoder/layer.0/output/dense/MatMul_output_0_output_quantized
             place = node.output[0].split("/MatMul")[0].strip("/").replace("/", ".")
             state[f"{place}.weight"] = full(node.input[1].removesuffix("_quantized")).T
-    missing, unknown = model.load_state_dict(state, strict=False)
+        elif node.op_type == "MatMul" and APART in node.name:
+            place = node.name.removesuffix("/MatMul").strip("/").replace("/", ".")
+            state[f"{place}.weight"] = torch.from_numpy(arrays[node.input[1]].copy()).T
+    missing, unknown = model.load_state_dict(plain(state), strict=False)
     missing = [name for name in missing if "pooler" not in name and "position_ids" not in name]
     if missing or unknown:
         raise ValueError(f"{file}: this is no reader of ours; {[*missing, *unknown]}")

@@ -18,6 +18,7 @@ import argparse
 import functools
 import hashlib
 import json
+import math
 import random
 import shutil
 import time
@@ -32,6 +33,7 @@ import torch
 from app.reader.evidence import MARGIN_ALONE
 from app.reader.span import FORMAT, read_about
 from app.training import knows_bf16
+from app.training.eased import APART, ease
 from app.training.export import export_onnx, quantize
 from app.training.models import (
     SpanModel,
@@ -146,17 +148,17 @@ TAUGHT = Settings(
     stages=(
         Stage(
             rows={
-                "squadshifts": 9_000,
-                "squad_train_sentences": 6_500,
-                "squad_dev": 4_000,
-                "qed": 3_200,
-                "squad_train_small": 2_200,
-                "spoken": 1_600,
-                "speech": 1_000,
-                "selqa": 600,
-                "disfl_qa": 600,
-                "fairytaleqa": 500,
-                "molweni": 300,
+                "squadshifts": 6_900,
+                "squad_train_sentences": 5_000,
+                "squad_dev": 3_100,
+                "qed": 2_450,
+                "squad_train_small": 1_700,
+                "spoken": 1_200,
+                "speech": 750,
+                "selqa": 450,
+                "disfl_qa": 450,
+                "fairytaleqa": 400,
+                "molweni": 250,
             },
             window_tokens=(64, 176),
             negatives=0.15,
@@ -164,11 +166,11 @@ TAUGHT = Settings(
         ),
         Stage(
             rows={
-                "spoken": 2_000,
-                "speech": 700,
-                "squadshifts": 350,
-                "squad_dev": 350,
-                "qed": 250,
+                "spoken": 1_500,
+                "speech": 550,
+                "squadshifts": 250,
+                "squad_dev": 250,
+                "qed": 200,
             },
             window_tokens=(128, 216),
             negatives=0.1,
@@ -205,12 +207,14 @@ TEACHER = Settings(
     learning_rate=4e-5,
 )
 
+PLAN = "plan.pt"  # in a run's folder
 POOL = 40  # so many times a batch's size of questions are sorted by length together
 LOG_STEPS = 50
 SAVE_STEPS = 100
 DEV_SETS = ("xquad_en", "speech_dev")
 DEV_STEPS = 500
 DEV_WINDOW = (216, 216)  # tokens
+EASED_BY = 24  # batches of a run, from all of it, whose values int8 is fitted to
 
 
 def batches(
@@ -363,10 +367,14 @@ def plan(data: Path, settings: Settings) -> list[list[Example]]:
 
 def planned(data: Path, run: Path, settings: Settings) -> list[list[Example]]:
     """The plan as it was drawn when the run began: finding rivals takes minutes."""
-    file = run / "plan.pt"
-    if not file.exists():
-        _save(file, [[asdict(one) for one in batch] for batch in plan(data, settings)])
-    return [[Example(**one) for one in batch] for batch in torch.load(file, weights_only=True)]
+    if not (run / PLAN).exists():
+        _save(run / PLAN, [[asdict(one) for one in batch] for batch in plan(data, settings)])
+    return _drawn(run)
+
+
+def _drawn(run: Path) -> list[list[Example]]:
+    batches = torch.load(run / PLAN, weights_only=True)
+    return [[Example(**one) for one in batch] for batch in batches]
 
 
 def train(
@@ -446,12 +454,14 @@ def fit(
         batch = tensors(steps[number])
         scores = scores_of(model, batch)
         loss = span_loss(scores, batch)
-        if teacher:
+        # Whether to refuse is learned from the sets alone, the more exactly.
+        answered = batch["starts"] > 0
+        if teacher and answered.any():
+            asked = {name: values[answered] for name, values in batch.items()}
             with torch.no_grad():
-                taught = scores_of(teacher, batch)
-            # A teacher is not asked whether to refuse: ours know that from the sets.
-            weight = settings.taught * (batch["starts"] > 0)
-            loss = torch.lerp(loss, taught_loss(scores, taught, batch), weight)
+                taught = scores_of(teacher, asked)
+            apart = taught_loss(scores[answered], taught, asked)
+            loss = loss.masked_scatter(answered, loss[answered].lerp(apart, settings.taught))
         loss = loss.mean() + settings.comparing * choice_loss(scores, batch)
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
@@ -513,14 +523,20 @@ def _save(file: Path, what: Any) -> None:
 
 
 def export(model: SpanModel, run: Path) -> None:
-    """Write the run's model/, int8, and fp32/, to compare it with; `app.reader.span` reads both."""
+    """Write the run's model/, int8, and fp32/, to compare it with; `app.reader.span` reads both.
+
+    What int8 is fitted to is drawn from the run's plan.
+    """
+    steps = _drawn(run)
+    shown = steps[:: math.ceil(len(steps) / EASED_BY)]
+    model = ease(model, map(tensors, shown))
     full, small = run / "fp32", run / "model"
     for folder in (full, small):
         folder.mkdir(exist_ok=True)
         shutil.copyfile(packaged_weights() / "tokenizer.json", folder / "tokenizer.json")
     inputs = ["input_ids", "attention_mask", "token_type_ids"]
     export_onnx(model, model.bert, inputs, "scores", full / "reader.onnx")
-    quantize(full / "reader.onnx", small / "reader.onnx")
+    quantize(full / "reader.onnx", small / "reader.onnx", apart=APART)
     words = hashlib.sha256((small / "tokenizer.json").read_bytes()).hexdigest()
     for folder in (full, small):
         digest = hashlib.sha256((folder / "reader.onnx").read_bytes()).hexdigest()

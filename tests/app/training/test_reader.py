@@ -214,12 +214,11 @@ def test_what_is_exported_can_be_read_and_learned_on(
     assert best.end <= len(TEXT)
     EvidenceReader.open(threads=1, folder=run / "model")
 
-    again = train.new_model()
+    again = train.new_model().eval()
     train.start_from(again, run / "model" / "reader.onnx")
-    before, after = weights(model), weights(again)
-    for name, value in before.items():
-        if "pooler" not in name:
-            assert train.torch.allclose(value.float(), after[name].float(), atol=2e-3), name
+    with train.torch.no_grad():
+        learned = again(batch["input_ids"], batch["attention_mask"], batch["token_type_ids"])
+    assert train.torch.allclose(learned, scores, atol=2e-2)
 
 
 def test_a_file_that_is_no_reader_is_not_started_from(
