@@ -122,15 +122,23 @@ def test_a_batch_has_all_windows_of_its_questions(train: Any) -> None:
     assert set(of_a_question.values()) == {1}
 
 
-def test_stages_come_one_after_another_or_mixed(data: Path, train: Any, settings: Any) -> None:
-    short, long = (Stage(rows={"speech": 8}, window_tokens=(size, size)) for size in (8, 16))
-    widths = {}
-    for mixed in (False, True):
-        how = replace(settings, stages=(short, long), mixed=mixed)
-        widths[mixed] = [len(batch[0].ids) for batch in train.plan(data, how)]
-    assert widths[False] == sorted(widths[False])
-    assert widths[True] != widths[False]
-    assert sorted(widths[True]) == widths[False]
+def test_stages_come_one_after_another(data: Path, train: Any, settings: Any) -> None:
+    stages = tuple(Stage(rows={"speech": 8}, window_tokens=(size, size)) for size in (8, 16))
+    plan = train.plan(data, replace(settings, stages=stages))
+    widths = [len(batch[0].ids) for batch in plan]
+    assert widths == sorted(widths)
+    assert len(set(widths)) > 1
+
+
+def test_what_is_dropped_out_is_so_while_learning_alone(
+    data: Path, train: Any, settings: Any, tmp_path: Path
+) -> None:
+    """A model with dropout learns otherwise, and gives the same each time once it has learned."""
+    without = weights(train.train(data, tmp_path / "without", settings))
+    model = train.train(data, tmp_path / "with", replace(settings, dropout=0.5))
+    assert not train.torch.equal(weights(model)["spans.weight"], without["spans.weight"])
+    batch = train.tensors(train.dev_examples(data, settings)["speech_dev"][:2])
+    assert train.torch.equal(train.scores_of(model, batch), train.scores_of(model, batch))
 
 
 def test_windows_of_one_question_are_compared(train: Any) -> None:
