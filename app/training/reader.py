@@ -169,7 +169,6 @@ TAUGHT = Settings(
     learning_rate=1e-4,
     warmup=0.02,
     dropout=0.1,
-    keep=0.3,
 )
 
 # The teacher: no question twice, since a step takes six times as long as the reader's.
