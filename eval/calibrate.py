@@ -182,18 +182,18 @@ def every_case(data: Path, model: Path) -> Iterator[Case]:
         seeds = [q for name in shipped() for q in load(name) if q.split == "dev"]
         over_seeds = open_parts(settings)
         yield from cases(over_seeds, model, seeds, settings, COUNTS[SEEDS])
-        spoken = [row for row in rows_of(data, "speech_dev") if for_fitting(row)]
-        written = rows_of(data, "squad_held")
-        for name, rows, most in (("speech_dev", spoken, None), ("squad_held", written, WRITTEN)):
-            texts, questions = questions_of(rows)
-            if most:
-                questions = random.Random(SEED).sample(questions, 2 * most)  # noqa: S311
-                elsewhere, questions = questions[:most], questions[most:]
-                yield from cases(over_seeds, model, elsewhere, settings, COUNTS[ELSEWHERE])
-            place = Path(temporary) / name
-            place.mkdir()
-            own = replace(settings, index=index_of(texts, place))
-            yield from cases(open_parts(own), model, questions, own, COUNTS[name])
+        spoken, asked = questions_of([r for r in rows_of(data, "speech_dev") if for_fitting(r)])
+        own = replace(settings, index=index_of(spoken, _folder(temporary)))
+        yield from cases(open_parts(own), model, asked, own, COUNTS["speech_dev"])
+        written, asked = questions_of(rows_of(data, "squad_held"))
+        asked = random.Random(SEED).sample(asked, 2 * WRITTEN)  # noqa: S311
+        yield from cases(over_seeds, model, asked[:WRITTEN], settings, COUNTS[ELSEWHERE])
+        own = replace(settings, index=index_of(written, _folder(temporary)))
+        yield from cases(open_parts(own), model, asked[WRITTEN:], own, COUNTS["squad_held"])
+
+
+def _folder(within: str) -> Path:
+    return Path(tempfile.mkdtemp(dir=within))
 
 
 def main() -> None:

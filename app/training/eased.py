@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
+
+if TYPE_CHECKING:
+    from app.training.models import SpanModel
 
 WIDE = 16  # neurons of each layer that stand apart; one or two are the largest by far
 SMOOTHING = 0.7  # how much of the inputs' range the weights take over
@@ -26,7 +29,7 @@ class Neurons(torch.nn.Module):
     def __init__(
         self, dense: torch.nn.Linear, activation: Any, ranges: torch.Tensor, wide: torch.Tensor
     ) -> None:
-        """`ranges` are the largest inputs, one per channel, `wide` tells neurons apart."""
+        """`ranges`, the largest inputs, have shape (channels,); `wide`, bool, (neurons,)."""
         super().__init__()
         of_weights = dense.weight.abs().amax(0)
         scale = of_weights ** (1 - SMOOTHING) / ranges.clamp_min(1e-5) ** SMOOTHING
@@ -45,11 +48,13 @@ class Gathered(torch.nn.Module):
     """The matrix behind the neurons: `dense` over both parts of them."""
 
     def __init__(self, dense: torch.nn.Linear, wide: torch.Tensor) -> None:
+        """`wide`, bool, of shape (neurons,), tells which stand apart."""
         super().__init__()
         self.narrow = _linear(dense.weight[:, ~wide], dense.bias)
         self.wide = _linear(dense.weight[:, wide], None)
 
     def forward(self, neurons: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        """Shape (batch, tokens, channels)."""
         narrow, wide = neurons
         given: torch.Tensor = self.narrow(narrow) + self.wide(wide)
         return given
@@ -64,8 +69,11 @@ def _linear(weight: torch.Tensor, bias: torch.Tensor | None) -> torch.nn.Linear:
 
 
 @torch.no_grad()
-def ease(model: Any, shown: Iterable[dict[str, torch.Tensor]]) -> Any:
-    """The reader with its feed-forward layers eased by the values that the batches `shown` give."""
+def ease(model: SpanModel, shown: Iterable[dict[str, torch.Tensor]]) -> SpanModel:
+    """A copy of the reader, its feed-forward layers eased by the values that `shown` gives rise to.
+
+    `shown` are batches of input_ids, attention_mask and token_type_ids, (batch, tokens) each.
+    """
     eased = copy.deepcopy(model).eval()
     layers = eased.bert.encoder.layer
     seen = [_Largest() for _ in layers]

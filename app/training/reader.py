@@ -422,6 +422,7 @@ def fit(
     steps, dev = planned(data, run, settings), dev_examples(data, settings)
     for name, part in model.named_modules():
         if isinstance(part, torch.nn.Dropout):
+            # Not of attention: it costs a random number for every pair of tokens.
             part.p = 0.0 if "attention.self" in name else settings.dropout
     optimizer = torch.optim.AdamW(
         model.parameters(),

@@ -95,14 +95,17 @@ def read_rows(file: Path) -> list[Row]:
     """The rows of one set, in order. `file` is `<set>.jsonl.gz`."""
     name = file.name.split(".")[0]
     rows = []
-    with gzip.open(file, "rt", encoding="utf-8") as lines:
-        for line in lines:
-            row = json.loads(line)
-            golds = row["answers"] if row["answerable"] else []
-            answers = tuple((gold["start"], gold["start"] + len(gold["text"])) for gold in golds)
-            exact = "level" not in row
-            rows.append(Row(name, row["title"], row["question"], row["context"], answers, exact))
+    for row in _objects(file):
+        golds = row["answers"] if row["answerable"] else []
+        answers = tuple((gold["start"], gold["start"] + len(gold["text"])) for gold in golds)
+        exact = "level" not in row
+        rows.append(Row(name, row["title"], row["question"], row["context"], answers, exact))
     return rows
+
+
+def _objects(file: Path) -> Iterator[dict[str, Any]]:
+    with gzip.open(file, "rt", encoding="utf-8") as lines:
+        yield from map(json.loads, lines)
 
 
 def read_set(data: Path, name: str) -> list[Row]:
@@ -116,10 +119,9 @@ def read_set(data: Path, name: str) -> list[Row]:
 def _meetings(data: Path) -> Iterator[dict[str, Any]]:
     """QMSum's training meetings, but for those that speech_dev asks about."""
     measured = {row.title for row in read_rows(data / "dev" / "speech_dev.jsonl.gz")}
-    with gzip.open(data / "qmsum_meetings.jsonl.gz", "rt", encoding="utf-8") as lines:
-        for meeting in map(json.loads, lines):
-            if meeting["split"] == "train" and meeting["id"] not in measured:
-                yield meeting
+    for meeting in _objects(data / "qmsum_meetings.jsonl.gz"):
+        if meeting["split"] == "train" and meeting["id"] not in measured:
+            yield meeting
 
 
 def _qmsum(data: Path) -> list[Row]:
@@ -138,17 +140,15 @@ def _qmsum(data: Path) -> list[Row]:
 def _spoken(data: Path) -> list[Row]:
     """Our own questions: the file says where, DATA holds the words."""
     meetings = {meeting["id"]: meeting["text"] for meeting in _meetings(data)}
-    with gzip.open(data / "train" / "speech.jsonl.gz", "rt", encoding="utf-8") as lines:
-        speech = {row["id"]: row for row in map(json.loads, lines)}
+    speech = {row["id"]: row for row in _objects(data / "train" / "speech.jsonl.gz")}
     rows = []
-    with gzip.open(SPOKEN_FILE, "rt", encoding="utf-8") as lines:
-        for row in map(json.loads, lines):
-            if "row" in row:
-                title, text = speech[row["row"]]["title"], speech[row["row"]]["context"]
-            else:
-                title, text = row["meeting"], meetings[row["meeting"]][row["start"] : row["end"]]
-            answers = (tuple(row["answer"]),) if row["answer"] else ()
-            rows.append(Row("spoken", title, row["question"], text, answers))
+    for row in _objects(SPOKEN_FILE):
+        if "row" in row:
+            title, text = speech[row["row"]]["title"], speech[row["row"]]["context"]
+        else:
+            title, text = row["meeting"], meetings[row["meeting"]][row["start"] : row["end"]]
+        answers = (tuple(row["answer"]),) if row["answer"] else ()
+        rows.append(Row("spoken", title, row["question"], text, answers))
     return rows
 
 
@@ -158,8 +158,8 @@ def _sentences(data: Path) -> list[Row]:
     Rows are numbered in the order of the articles, though not all of them are there.
     """
     name = "squad_train_sentences"
-    with gzip.open(data / "train" / f"{name}.jsonl.gz", "rt", encoding="utf-8") as lines:
-        rows = sorted(map(json.loads, lines), key=lambda row: int(row["id"].split("_")[-1]))
+    objects = _objects(data / "train" / f"{name}.jsonl.gz")
+    rows = sorted(objects, key=lambda row: int(row["id"].split("_")[-1]))
     sentences = list(dict.fromkeys(row["context"] for row in rows))
     places = {sentence: place for place, sentence in enumerate(sentences)}
     made = []

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.app.training.conftest import small_bert
+
 pytestmark = pytest.mark.model
 
 
@@ -21,17 +23,8 @@ def model() -> Any:
     """A small reader with one neuron and one channel far larger than the rest."""
     torch = importlib.import_module("torch")
     models = importlib.import_module("app.training.models")
-    from transformers import BertConfig, BertModel
-
     torch.manual_seed(1)
-    config = BertConfig(
-        vocab_size=60,
-        hidden_size=24,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=48,
-    )
-    made = models.SpanModel(BertModel(config)).eval()
+    made = models.SpanModel(small_bert(60)).eval()
     first = made.bert.encoder.layer[0]
     first.intermediate.dense.bias.data[5] = 30.0
     first.attention.output.LayerNorm.weight.data[7] = 40.0
@@ -57,7 +50,7 @@ def test_an_eased_reader_gives_the_same_scores(eased: Any, model: Any, batch: An
         made = eased.ease(model, [batch])
         assert torch.allclose(made(**batch), scores, atol=1e-4)
         assert torch.equal(model(**batch), scores)  # itself it stays as it was
-        again = models.SpanModel(type(model.bert)(model.bert.config)).eval()
+        again = models.SpanModel(small_bert(60)).eval()
         again.load_state_dict(eased.plain(made.state_dict()))
         assert torch.allclose(again(**batch), scores, atol=1e-4)
 

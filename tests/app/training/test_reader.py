@@ -23,6 +23,7 @@ from app.reader.span import SpanReader
 from app.training.sets import Example, Stage
 from index.errors import OnRecordError
 from index.onnx import open_session
+from tests.app.training.conftest import small_bert
 
 TEXT = "The bridge will cost eleven million. The county pays for it. Nobody objected to that."
 pytestmark = pytest.mark.model
@@ -57,18 +58,10 @@ def data(tmp_path: Path) -> Path:
 @pytest.fixture
 def settings(train: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Six steps of two examples on a small model."""
-    from transformers import BertConfig, BertModel
 
     def new_model() -> Any:
         train.torch.manual_seed(1)
-        config = BertConfig(
-            vocab_size=30522,
-            hidden_size=24,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            intermediate_size=48,
-        )
-        return train.SpanModel(BertModel(config))
+        return train.SpanModel(small_bert(30522))
 
     for module in (train, importlib.import_module("app.training.models")):
         monkeypatch.setattr(module, "new_model", new_model)
