@@ -1,15 +1,15 @@
 """Training the span reader: from all-MiniLM-L6-v2's weights to start and end scores.
 
     python -m app.training.reader DATA RUN [--start app/reader/model] [--teacher RUN]
-    python -m app.training.reader DATA RUN --mpnet FOLDER
+    python -m app.training.reader DATA RUN --mpnet FOLDER [--start RUN]
 
-DATA holds train/*.jsonl.gz. A run is a folder: settings.json, plan.pt, log.jsonl,
-checkpoint.pt, from which a killed run goes on where it was, and at the end model/, which
-`app.reader.span` reads. With --start it learns on from an earlier reader. The second command makes
-a teacher, a reader too large to ship, of all-mpnet-base-v2; with --teacher the reader learns from
-what the teacher of that run thinks of each token, beside the answers. `eval.calibrate` then fits
-how the reader weighs its evidence. Needs torch; nothing of On Record's question path imports this
-module.
+DATA holds train/*.jsonl.gz. A run is a folder: settings.json, plan.pt, log.jsonl, checkpoint.pt,
+from which a killed run goes on where it was, and at the end model/, which `app.reader.span` reads.
+With --start it learns on from an earlier reader. The second command makes a teacher, a reader too
+large to ship, of all-mpnet-base-v2, or lets the teacher of another run learn on; with --teacher the
+reader learns from what the teacher of that run thinks of each token, beside the answers.
+`eval.calibrate` then fits how the reader weighs its evidence. Needs torch; nothing of On Record's
+question path imports this module.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from typing import Any
 import torch
 
 from app.reader.evidence import MARGIN_ALONE
-from app.reader.span import FORMAT, read_about
+from app.reader.span import CLS, FORMAT, SEP, read_about
 from app.training import knows_bf16
 from app.training.eased import APART, ease
 from app.training.export import export_onnx, quantize
@@ -133,6 +133,7 @@ class Settings:
     warmup: float = 0.06
     weight_decay: float = 0.01
     dropout: float = 0.0  # of hidden values; while few examples come twice, none is better
+    noise: float = 0.0  # share of the words, none of an answer, in whose place another is shown
     dev_rows: int = 96  # of each of DEV_SETS, read now and then while the run goes on
     # What choosing among the windows of one question counts, beside finding spans in each.
     comparing: float = 0.5
@@ -143,32 +144,39 @@ class Settings:
 # What is learned on is averaged with what was known, which forgets less (Wortsman et al. 2022).
 FURTHER = Settings(stages=FURTHER_STAGES, learning_rate=1.5e-4, warmup=0.02, keep=0.4)
 
-# A reader that a teacher shows more than the answers: above all questions that were not seen
-# before, of which nobody marked the words. More passages that do not answer, and the reader
-# refuses whatever it has not learned by heart.
+# A reader that a teacher shows more than the answers: also of questions of which nobody marked the
+# words. What it has read before it knows by heart, hence dropout and noise. Spoken passages that
+# retrieval takes for one another come last.
 TAUGHT = Settings(
     stages=(
         Stage(
             rows={
-                "squad_train_sentences": 9_999,
-                "squadshifts": 3_000,
-                "squad_dev": 3_000,
-                "spoken": 2_000,
-                "qed": 1_500,
-                "squad_train_small": 1_000,
-                "speech": 1_000,
-                "disfl_qa": 1_000,
-                "selqa": 500,
+                "squad_train_sentences": 7_000,
+                "squad_dev": 6_000,
+                "squadshifts": 5_000,
+                "qed": 3_000,
+                "spoken": 1_500,
+                "disfl_qa": 1_500,
+                "squad_train_small": 1_200,
+                "speech": 800,
                 "fairytaleqa": 400,
-                "molweni": 300,
+                "molweni": 400,
+                "selqa": 300,
             },
             window_tokens=(64, 176),
             unpunctuated=0.1,
         ),
+        Stage(
+            rows={"spoken": 3_000, "speech": 1_200},
+            window_tokens=(96, 216),
+            rivals=1,
+            unpunctuated=0.1,
+        ),
     ),
-    learning_rate=1e-4,
+    learning_rate=1.5e-4,
     warmup=0.02,
     dropout=0.1,
+    noise=0.1,
 )
 
 # The teacher: no question twice, since a step takes six times as long as the reader's.
@@ -192,6 +200,32 @@ TEACHER = Settings(
         ),
     ),
     learning_rate=4e-5,
+)
+
+# A teacher that learns on: mostly questions that it has not seen.
+TEACHER_FURTHER = Settings(
+    stages=(
+        Stage(
+            rows={
+                "squadshifts": 10_000,
+                "squad_dev": 5_000,
+                "spoken": 3_500,
+                "qed": 3_500,
+                "squad_train_small": 2_000,
+                "squad_train_sentences": 2_000,
+                "speech": 1_500,
+                "disfl_qa": 1_500,
+                "fairytaleqa": 500,
+                "molweni": 500,
+            },
+            window_tokens=(64, 144),
+            negatives=0.1,
+            unpunctuated=0.1,
+        ),
+    ),
+    seed=20261129,
+    learning_rate=4e-5,
+    warmup=0.02,
 )
 
 PLAN = "plan.pt"  # in a run's folder
@@ -262,6 +296,18 @@ def tensors(batch: Sequence[Example]) -> dict[str, torch.Tensor]:
         "questions": torch.tensor([one.question for one in batch]),
         "right": right,
     }
+
+
+def noised(batch: Mapping[str, torch.Tensor], share: float) -> torch.Tensor:
+    """The batch's ids, with others of the batch in place of a share of them, but of no answer.
+
+    So a question that comes again is another one, and cannot be known by heart.
+    """
+    ids, places = batch["input_ids"], torch.arange(batch["input_ids"].shape[1])
+    words = batch["attention_mask"].bool() & (ids != CLS) & (ids != SEP)
+    answer = (places >= batch["starts"][:, None]) & (places <= batch["ends"][:, None])
+    others = ids[words][torch.randint(int(words.sum()), ids.shape)]
+    return torch.where(words & ~answer & (torch.rand(ids.shape) < share), others, ids)
 
 
 def scores_of(model: SpanModel, batch: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -439,6 +485,8 @@ def fit(
     began, losses, right = time.time(), [], list[bool]()
     for number in range(first, len(steps)):
         batch = tensors(steps[number])
+        if settings.noise:
+            batch["input_ids"] = noised(batch, settings.noise)
         model.train()
         scores = scores_of(model, batch)
         loss = span_loss(scores, batch)
@@ -542,18 +590,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("data", type=Path, help="folder of the question sets")
     parser.add_argument("run", type=Path, help="folder of the run; a killed run goes on there")
-    parser.add_argument("--start", type=Path, help="folder of a reader to learn on from")
+    parser.add_argument(
+        "--start", type=Path, help="folder of a reader, or of a teacher's run, to learn on from"
+    )
     parser.add_argument("--teacher", type=Path, help="folder of a teacher's run, to learn from")
     parser.add_argument("--mpnet", type=Path, help="folder of all-mpnet-base-v2: make a teacher")
     options = parser.parse_args()
     data, run, start, teacher = options.data, options.run, options.start, options.teacher
-    if options.mpnet and (start or teacher):
-        parser.error("a teacher is made of --mpnet alone; leave out --start and --teacher")
+    if options.mpnet and teacher:
+        parser.error("a teacher has none itself; leave out --teacher")
     try:
         if options.mpnet:
-            model = new_teacher(options.mpnet)
-            begin(run, TEACHER, mpnet=str(options.mpnet.resolve()))
-            fit(model, data, run, TEACHER)
+            settings = TEACHER_FURTHER if start else TEACHER
+            model = trained_teacher(start) if start else new_teacher(options.mpnet)
+            before = str(start.resolve()) if start else None
+            begin(run, settings, mpnet=str(options.mpnet.resolve()), start=before)
+            fit(model, data, run, settings)
         else:
             further = TAUGHT if teacher else FURTHER
             settings = further if start else Settings()

@@ -134,6 +134,21 @@ def test_what_is_dropped_out_is_so_while_learning_alone(
     assert train.torch.equal(train.scores_of(model, batch), train.scores_of(model, batch))
 
 
+def test_noise_leaves_the_answer_and_the_marks_alone(train: Any) -> None:
+    ids = [101, 7, 8, 9, 102, *range(20, 60), 102]
+    batch = train.tensors(
+        [Example(ids, 5, 10, 14, 1), Example(ids[:20], 5, 0, 0, 2), Example(ids, 5, 9, 9, 3)]
+    )
+    noised, before = train.noised(batch, 1.0), batch["input_ids"]
+    assert noised[0, 10:15].tolist() == ids[10:15]
+    assert noised[2, 9] == ids[9]
+    for marked in (101, 102, 0):
+        assert train.torch.equal(noised == marked, before == marked)
+    assert (noised != before).sum() > 60
+    assert set(noised.flatten().tolist()) <= set(before.flatten().tolist())
+    assert train.torch.equal(train.noised(batch, 0.0), before)
+
+
 def test_windows_of_one_question_are_compared(train: Any) -> None:
     """Windows alike: choosing among them is a toss, where they share a question."""
 
@@ -361,11 +376,31 @@ def test_a_teacher_is_not_asked_whether_to_refuse(
     assert all(train.torch.equal(alone[name], taught[name]) for name in alone)
 
 
-def test_a_teacher_is_made_of_nothing_but_its_own_weights(
+def test_a_teacher_learns_on_from_the_run_that_made_it(
+    data: Path,
+    train: Any,
+    settings: Any,
+    tmp_path: Path,
+    mpnet: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(train, "TEACHER", settings)
+    monkeypatch.setattr(train, "TEACHER_FURTHER", replace(settings, learning_rate=0.0))
+    first, second = tmp_path / "first", tmp_path / "second"
+    command = ["reader", str(data), str(first), "--mpnet", str(mpnet)]
+    monkeypatch.setattr("sys.argv", command)
+    train.main()
+    monkeypatch.setattr("sys.argv", [*command[:2], str(second), *command[3:], "--start", str(first)])
+    train.main()
+    known, learned = (weights(train.trained_teacher(run)) for run in (first, second))
+    assert all(train.torch.equal(known[name], learned[name]) for name in known)
+
+
+def test_a_teacher_has_no_teacher(
     train: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.argv", ["reader", "data", "run", "--mpnet", "m", "--teacher", "t"])
     with pytest.raises(SystemExit) as stopped:
         train.main()
     assert stopped.value.code == 2
-    assert "leave out --start and --teacher" in capsys.readouterr().err
+    assert "leave out --teacher" in capsys.readouterr().err
