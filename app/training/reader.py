@@ -177,6 +177,7 @@ TAUGHT = Settings(
     warmup=0.02,
     dropout=0.1,
     noise=0.1,
+    keep=0.4,
 )
 
 # The teacher: no question twice, since a step takes six times as long as the reader's.

@@ -377,22 +377,16 @@ def test_a_teacher_is_not_asked_whether_to_refuse(
 
 
 def test_a_teacher_learns_on_from_the_run_that_made_it(
-    data: Path,
-    train: Any,
-    settings: Any,
-    tmp_path: Path,
-    mpnet: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    data: Path, train: Any, settings: Any, mpnet: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(train, "TEACHER", settings)
     monkeypatch.setattr(train, "TEACHER_FURTHER", replace(settings, learning_rate=0.0))
-    first, second = tmp_path / "first", tmp_path / "second"
-    command = ["reader", str(data), str(first), "--mpnet", str(mpnet)]
-    monkeypatch.setattr("sys.argv", command)
-    train.main()
-    monkeypatch.setattr("sys.argv", [*command[:2], str(second), *command[3:], "--start", str(first)])
-    train.main()
-    known, learned = (weights(train.trained_teacher(run)) for run in (first, second))
+    first, second = (str(data / name) for name in ("first", "second"))
+    for run, more in ((first, []), (second, ["--start", first])):
+        command = ["reader", str(data), run, "--mpnet", str(mpnet), *more]
+        monkeypatch.setattr("sys.argv", command)
+        train.main()
+    known, learned = (weights(train.trained_teacher(Path(run))) for run in (first, second))
     assert all(train.torch.equal(known[name], learned[name]) for name in known)
 
 
