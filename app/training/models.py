@@ -94,7 +94,10 @@ def start_from(model: SpanModel, file: Path) -> None:
 
 
 def average(model: SpanModel, start: Path, keep: float) -> None:
-    """Bring the model's weights by a share of `keep` back to those of the reader in `start`."""
+    """Bring the model's weights by a share of `keep` back to those of the reader in `start`.
+
+    The model has to have learned on from that file: easing puts the neurons in an order of its own.
+    """
     before = new_model()
     start_from(before, start / "reader.onnx")
     known = before.state_dict()
