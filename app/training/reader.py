@@ -300,9 +300,10 @@ def tensors(batch: Sequence[Example]) -> dict[str, torch.Tensor]:
 
 
 def noised(batch: Mapping[str, torch.Tensor], share: float) -> torch.Tensor:
-    """The batch's ids, with others of the batch in place of a share of them, but of no answer.
+    """The batch's ids, (batch, tokens), others of the batch in place of a share of them.
 
-    So a question that comes again is another one, and cannot be known by heart.
+    Those of an answer stay, and the marks. So a question that comes again is another one, and
+    cannot be known by heart.
     """
     ids, places = batch["input_ids"], torch.arange(batch["input_ids"].shape[1])
     words = batch["attention_mask"].bool() & (ids != CLS) & (ids != SEP)
