@@ -422,6 +422,8 @@ def train(
     OnRecordError where the run was begun with others or with other settings.
     """
     model, teaching = new_model(), trained_teacher(teacher) if teacher else None
+    if teaching and knows_bf16():
+        teaching.bfloat16()  # once, not at each step
     if start:
         start_from(model, start / "reader.onnx")
     before = read_about(start)["sha256"] if start else None

@@ -1,9 +1,10 @@
 """Question sets to training examples: which rows are drawn, and what is made of each.
 
-Sets are gzipped JSON lines in SQuAD's shape: title, question, context, answers, answerable. Three
-are made of parts: `qmsum`, QMSum's own queries; `spoken`, questions of ours whose passages stand in
-QMSum's meetings and in `speech`; and `squad_train_sentences`, whose sentences are put together to
-passages again. `reader` and `retriever` train on what it gives.
+Sets are gzipped JSON lines in SQuAD's shape: title, question, context, answers, answerable. Four
+are made of parts: `qmsum`, QMSum's own queries; `spoken` and `written`, questions of ours whose
+passages stand in QMSum's meetings and in `speech`, or in `squad_train_small` and `qed`; and
+`squad_train_sentences`, whose sentences are put together to passages again. `reader` and
+`retriever` train on what it gives.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ ON_SQUAD_ARTICLES = frozenset({"squad_dev", "disfl_qa"})
 SPOKEN = frozenset({"speech", "spoken", "molweni"})
 MARKS = frozenset('.,;?!-…"')
 SPOKEN_FILE = Path(__file__).parent / "spoken.jsonl.gz"
+WRITTEN_FILE = Path(__file__).parent / "written.jsonl.gz"
+WRITTEN_OVER = ("squad_train_small", "qed")
 LONGEST_STRETCH = 3_200  # characters of QMSum's relevant stretches
 NEAREST = 6  # of a set's passages without the answer, those that rivals are drawn from
 LOOKED_AT = 40  # of a set's passages, to find so many
@@ -110,7 +113,12 @@ def _objects(file: Path) -> Iterator[dict[str, Any]]:
 
 def read_set(data: Path, name: str) -> list[Row]:
     """The rows of a set that may be trained on. `data` holds train/ and dev/."""
-    made_of_parts = {"qmsum": _qmsum, "spoken": _spoken, "squad_train_sentences": _sentences}
+    made_of_parts = {
+        "qmsum": _qmsum,
+        "spoken": _spoken,
+        "written": _written,
+        "squad_train_sentences": _sentences,
+    }
     if name in made_of_parts:
         return made_of_parts[name](data)
     return [row for row in read_rows(data / "train" / f"{name}.jsonl.gz") if not held(row)]
@@ -147,9 +155,27 @@ def _spoken(data: Path) -> list[Row]:
             title, text = speech[row["row"]]["title"], speech[row["row"]]["context"]
         else:
             title, text = row["meeting"], meetings[row["meeting"]][row["start"] : row["end"]]
-        answers = (tuple(row["answer"]),) if row["answer"] else ()
-        rows.append(Row("spoken", title, row["question"], text, answers))
+        rows.append(Row("spoken", title, row["question"], text, _marked(row)))
     return rows
+
+
+def _written(data: Path) -> list[Row]:
+    """Our own questions over paragraphs of an encyclopedia, each named by one that DATA asks."""
+    asked = {
+        row["id"]: row
+        for name in WRITTEN_OVER
+        for row in _objects(data / "train" / f"{name}.jsonl.gz")
+    }
+    return [
+        Row("written", there["title"], row["question"], there["context"], _marked(row))
+        for row in _objects(WRITTEN_FILE)
+        for there in [asked[row["row"]]]
+    ]
+
+
+def _marked(row: Mapping[str, Any]) -> tuple[tuple[int, int], ...]:
+    """The answer of a question of ours, if it has one."""
+    return (tuple(row["answer"]),) if row["answer"] else ()
 
 
 def _sentences(data: Path) -> list[Row]:

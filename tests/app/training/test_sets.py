@@ -134,6 +134,43 @@ def test_sentences_are_put_together_to_passages_again(tmp_path: Path) -> None:
         assert not row.exact
 
 
+def packed(file: Path, *rows: dict[str, Any]) -> Path:
+    file.write_bytes(gzip.compress("\n".join(map(json.dumps, rows)).encode()))
+    return file
+
+
+def test_our_own_questions_stand_over_the_words_that_the_data_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, "speech", {**line("Who pays?", "The county"), "id": "speech_1"})
+    write(tmp_path, "squad_train_small", {**line("When?", "Friday"), "id": "sqt_1"})
+    write(tmp_path, "qed", {**line("how much", "eleven", context=f"Pier. {TALK}"), "id": "qed_1"})
+    meeting = {"id": "m1", "split": "train", "text": f"Ben: Hello. {TALK}", "queries": []}
+    packed(tmp_path / "qmsum_meetings.jsonl.gz", meeting, {**meeting, "split": "val", "id": "m2"})
+    (tmp_path / "dev").mkdir()
+    packed(tmp_path / "dev" / "speech_dev.jsonl.gz", line("Why?", "county"))
+    cost = {"question": "what will it cost", "answer": [44, 58]}
+    spoken = packed(
+        tmp_path / "spoken.jsonl.gz",
+        {**cost, "row": "speech_1"},
+        {**cost, "meeting": "m1", "start": 12, "end": 12 + len(TALK)},
+        {"question": "Who votes on Monday?", "answer": None, "row": "speech_1"},
+    )
+    written = packed(
+        tmp_path / "written.jsonl.gz",
+        {**cost, "row": "sqt_1"},
+        {**cost, "row": "qed_1", "answer": [50, 64]},
+        {"question": "What did the pier cost?", "answer": None, "row": "qed_1"},
+    )
+    monkeypatch.setattr("app.training.sets.SPOKEN_FILE", spoken)
+    monkeypatch.setattr("app.training.sets.WRITTEN_FILE", written)
+    for name in ("spoken", "written"):
+        found = read_set(tmp_path, name)
+        marked = [[row.context[start:end] for start, end in row.answers] for row in found]
+        assert marked == [["eleven million"], ["eleven million"], []]
+        assert {row.dataset for row in found} == {name}
+
+
 def test_an_answer_longer_than_the_window_is_left_out(
     examples: Callable[..., list[Example]],
 ) -> None:
