@@ -76,6 +76,18 @@ class Settings:
             },
             learning_rate=6e-5,
         ),
+        Round(
+            {
+                "spoken": 8_400,
+                "speech": 1_000,
+                "qmsum": 200,
+                "written": 900,
+                "squadshifts": 500,
+                "squad_dev": 500,
+                "qed": 500,
+            },
+            learning_rate=5e-5,
+        ),
     )
     seed: int = 20261125
     batch: int = 48
