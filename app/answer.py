@@ -111,7 +111,7 @@ class Policy:
 
     passages: int = 5
     quotes: int = 3
-    threshold: float = 0.18
+    threshold: float = 0.15
     further: float = 0.35
     further_list: float = 1.2
 

@@ -1,14 +1,15 @@
 """Question sets to training examples: which rows are drawn, and what is made of each.
 
-Sets are gzipped JSON lines in SQuAD's shape: title, question, context, answers, answerable. Four
-are made of parts: `qmsum`, QMSum's own queries; `spoken` and `written`, questions of ours whose
-passages stand in QMSum's meetings and in `speech`, or in `squad_train_small` and `qed`; and
+Sets are gzipped JSON lines in SQuAD's shape: title, question, context, answers, answerable. Some
+are made of parts: `qmsum`, QMSum's own queries; questions of ours, `spoken` over QMSum's meetings
+and `speech`, `written` and `causes` over `squad_train_small` and `qed`; and
 `squad_train_sentences`, whose sentences are put together to passages again. `reader` and
 `retriever` train on what it gives.
 """
 
 from __future__ import annotations
 
+import functools
 import gzip
 import json
 import os
@@ -35,6 +36,7 @@ SPOKEN = frozenset({"speech", "spoken", "molweni"})
 MARKS = frozenset('.,;?!-…"')
 SPOKEN_FILE = Path(__file__).parent / "spoken.jsonl.gz"
 WRITTEN_FILE = Path(__file__).parent / "written.jsonl.gz"
+CAUSES_FILE = Path(__file__).parent / "causes.jsonl.gz"  # why something happened, in few words
 WRITTEN_OVER = ("squad_train_small", "qed")
 LONGEST_STRETCH = 3_200  # characters of QMSum's relevant stretches
 NEAREST = 6  # of a set's passages without the answer, those that rivals are drawn from
@@ -116,7 +118,8 @@ def read_set(data: Path, name: str) -> list[Row]:
     made_of_parts = {
         "qmsum": _qmsum,
         "spoken": _spoken,
-        "written": _written,
+        "written": functools.partial(_written, WRITTEN_FILE),
+        "causes": functools.partial(_written, CAUSES_FILE),
         "squad_train_sentences": _sentences,
     }
     if name in made_of_parts:
@@ -159,16 +162,17 @@ def _spoken(data: Path) -> list[Row]:
     return rows
 
 
-def _written(data: Path) -> list[Row]:
+def _written(file: Path, data: Path) -> list[Row]:
     """Our own questions over paragraphs of an encyclopedia, each named by one that DATA asks."""
+    name = file.name.split(".")[0]
     asked = {
         row["id"]: row
-        for name in WRITTEN_OVER
-        for row in _objects(data / "train" / f"{name}.jsonl.gz")
+        for over in WRITTEN_OVER
+        for row in _objects(data / "train" / f"{over}.jsonl.gz")
     }
     return [
-        Row("written", there["title"], row["question"], there["context"], _marked(row))
-        for row in _objects(WRITTEN_FILE)
+        Row(name, there["title"], row["question"], there["context"], _marked(row))
+        for row in _objects(file)
         for there in [asked[row["row"]]]
     ]
 

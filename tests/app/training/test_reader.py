@@ -134,21 +134,6 @@ def test_what_is_dropped_out_is_so_while_learning_alone(
     assert train.torch.equal(train.scores_of(model, batch), train.scores_of(model, batch))
 
 
-def test_noise_leaves_the_answer_and_the_marks_alone(train: Any) -> None:
-    ids = [101, 7, 8, 9, 102, *range(20, 60), 102]
-    batch = train.tensors(
-        [Example(ids, 5, 10, 14, 1), Example(ids[:20], 5, 0, 0, 2), Example(ids, 5, 9, 9, 3)]
-    )
-    noised, before = train.noised(batch, 1.0), batch["input_ids"]
-    assert noised[0, 10:15].tolist() == ids[10:15]
-    assert noised[2, 9] == ids[9]
-    for marked in (101, 102, 0):
-        assert train.torch.equal(noised == marked, before == marked)
-    assert (noised != before).sum() > 60
-    assert set(noised.flatten().tolist()) <= set(before.flatten().tolist())
-    assert train.torch.equal(train.noised(batch, 0.0), before)
-
-
 def test_windows_of_one_question_are_compared(train: Any) -> None:
     """Windows alike: choosing among them is a toss, where they share a question."""
 

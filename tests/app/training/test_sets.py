@@ -156,15 +156,16 @@ def test_our_own_questions_stand_over_the_words_that_the_data_holds(
         {**cost, "meeting": "m1", "start": 12, "end": 12 + len(TALK)},
         {"question": "Who votes on Monday?", "answer": None, "row": "speech_1"},
     )
-    written = packed(
-        tmp_path / "written.jsonl.gz",
-        {**cost, "row": "sqt_1"},
-        {**cost, "row": "qed_1", "answer": [50, 64]},
-        {"question": "What did the pier cost?", "answer": None, "row": "qed_1"},
-    )
     monkeypatch.setattr("app.training.sets.SPOKEN_FILE", spoken)
-    monkeypatch.setattr("app.training.sets.WRITTEN_FILE", written)
-    for name in ("spoken", "written"):
+    for name in ("written", "causes"):
+        file = packed(
+            tmp_path / f"{name}.jsonl.gz",
+            {**cost, "row": "sqt_1"},
+            {**cost, "row": "qed_1", "answer": [50, 64]},
+            {"question": "What did the pier cost?", "answer": None, "row": "qed_1"},
+        )
+        monkeypatch.setattr(f"app.training.sets.{name.upper()}_FILE", file)
+    for name in ("spoken", "written", "causes"):
         found = read_set(tmp_path, name)
         marked = [[row.context[start:end] for start, end in row.answers] for row in found]
         assert marked == [["eleven million"], ["eleven million"], []]
