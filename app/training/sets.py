@@ -115,7 +115,7 @@ def _objects(file: Path) -> Iterator[dict[str, Any]]:
 
 def read_set(data: Path, name: str) -> list[Row]:
     """The rows of a set that may be trained on. `data` holds train/ and dev/."""
-    made_of_parts = {
+    made_of_parts: dict[str, Callable[[Path], list[Row]]] = {
         "qmsum": _qmsum,
         "spoken": _spoken,
         "written": functools.partial(_written, WRITTEN_FILE),
