@@ -170,11 +170,11 @@ def _written(file: Path, data: Path) -> list[Row]:
         for over in WRITTEN_OVER
         for row in _objects(data / "train" / f"{over}.jsonl.gz")
     }
-    return [
-        Row(name, there["title"], row["question"], there["context"], _marked(row))
-        for row in _objects(file)
-        for there in [asked[row["row"]]]
-    ]
+    rows = []
+    for row in _objects(file):
+        there = asked[row["row"]]
+        rows.append(Row(name, there["title"], row["question"], there["context"], _marked(row)))
+    return rows
 
 
 def _marked(row: Mapping[str, Any]) -> tuple[tuple[int, int], ...]:

@@ -59,10 +59,12 @@ def line(question: str, answer: str | None, *, title: str = "t", context: str = 
 
 
 def write(folder: Path, name: str, *rows: dict[str, Any]) -> Path:
-    file = folder / "train" / f"{name}.jsonl.gz"
-    file.parent.mkdir(exist_ok=True)
-    with gzip.open(file, "wt", encoding="utf-8") as out:
-        out.writelines(json.dumps(row) + "\n" for row in rows)
+    (folder / "train").mkdir(exist_ok=True)
+    return packed(folder / "train" / f"{name}.jsonl.gz", *rows)
+
+
+def packed(file: Path, *rows: dict[str, Any]) -> Path:
+    file.write_bytes(gzip.compress("\n".join(map(json.dumps, rows)).encode()))
     return file
 
 
@@ -132,11 +134,6 @@ def test_sentences_are_put_together_to_passages_again(tmp_path: Path) -> None:
         assert row.question == f"Which bridge is {n}?"
         assert row.context == " ".join(said[max(0, n - NEIGHBOURS) : n + NEIGHBOURS + 1])
         assert not row.exact
-
-
-def packed(file: Path, *rows: dict[str, Any]) -> Path:
-    file.write_bytes(gzip.compress("\n".join(map(json.dumps, rows)).encode()))
-    return file
 
 
 def test_our_own_questions_stand_over_the_words_that_the_data_holds(
