@@ -7,7 +7,7 @@ DATA holds train/*.jsonl.gz. A run is a folder: settings.json, plan.pt, log.json
 from which a killed run goes on where it was, and at the end model/, which `app.reader.span` reads.
 With --start it learns on from an earlier reader. The second command makes a teacher, a reader too
 large to ship, of all-mpnet-base-v2, or lets the teacher of another run learn on; with --teacher the
-reader learns from what the teacher of that run thinks of each token, beside the answers.
+reader learns what the teacher of that run makes of each token, beside the answers.
 `eval.calibrate` then fits how the reader weighs its evidence. Needs torch; nothing of On Record's
 question path imports this module.
 """
@@ -36,6 +36,7 @@ from app.training import knows_bf16
 from app.training.eased import APART, ease
 from app.training.export import export_onnx, quantize
 from app.training.models import (
+    Likeness,
     SpanModel,
     average,
     new_model,
@@ -138,6 +139,7 @@ class Settings:
     comparing: float = 0.5
     keep: float = 0.0  # what the reader that was started from counts in the weights at the end
     taught: float = 0.7  # what a teacher's scores count beside the answers
+    likened: float = 2.0  # what it counts to make of each token what a teacher makes of it
 
 
 # What is learned on is averaged with what was known, which forgets less (Wortsman et al. 2022).
@@ -150,38 +152,24 @@ TAUGHT = Settings(
     stages=(
         Stage(
             rows={
-                "squad_train_sentences": 5_000,
-                "squad_dev": 4_000,
-                "squadshifts": 4_000,
-                "qed": 2_500,
-                "spoken": 1_500,
-                "disfl_qa": 1_000,
-                "speech": 600,
-            },
-            window_tokens=(64, 176),
-            unpunctuated=0.1,
-        ),
-        Stage(
-            rows={
-                "written": 9_000,
-                "squad_dev": 4_500,
-                "squadshifts": 4_000,
-                "spoken": 4_000,
-                "qed": 3_000,
-                "squad_train_sentences": 2_500,
-                "squad_train_small": 1_200,
-                "disfl_qa": 1_000,
-                "speech": 800,
+                "spoken": 11_000,
+                "squad_dev": 5_500,
+                "squadshifts": 5_000,
+                "written": 4_500,
+                "qed": 3_500,
+                "speech": 2_500,
+                "causes": 2_000,
+                "squad_train_sentences": 2_000,
+                "squad_train_small": 1_800,
+                "disfl_qa": 600,
             },
             window_tokens=(64, 176),
             unpunctuated=0.1,
         ),
     ),
-    seed=20261130,
-    learning_rate=1.2e-4,
+    seed=20261201,
+    learning_rate=1.5e-4,
     warmup=0.02,
-    dropout=0.1,
-    keep=0.65,
 )
 
 # The teacher: no question twice, since a step takes six times as long as the reader's.
@@ -240,6 +228,7 @@ SAVE_STEPS = 100
 DEV_SETS = ("xquad_en", "speech_dev")
 DEV_STEPS = 500
 DEV_WINDOW = (216, 216)  # tokens
+LIKENED_BY = 16  # batches of a run, from all of it, that the map to a teacher's words begins with
 EASED_BY = 24  # batches of a run, from all of it, whose values int8 is fitted to
 
 
@@ -303,15 +292,22 @@ def tensors(batch: Sequence[Example]) -> dict[str, torch.Tensor]:
     }
 
 
-def scores_of(model: SpanModel, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-    """Scores of shape (batch, tokens, 2), with all but [CLS] and the window out of the running."""
+def words_of(model: SpanModel, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    """What the model makes of each token, (batch, tokens, size), and the scores of them.
+
+    The scores have shape (batch, tokens, 2), all but [CLS] and the window out of the running.
+    """
     with torch.autocast("cpu", torch.bfloat16, enabled=knows_bf16()):
-        scores: torch.Tensor = model(
-            batch["input_ids"], batch["attention_mask"], batch["token_type_ids"]
-        )
+        words = model.words(batch["input_ids"], batch["attention_mask"], batch["token_type_ids"])
+        scores: torch.Tensor = model.spans(words)
     allowed = batch["token_type_ids"].bool()
     allowed[:, 0] = True
-    return scores.float().masked_fill(~allowed.unsqueeze(-1), -1e4)
+    return words.float(), scores.float().masked_fill(~allowed.unsqueeze(-1), -1e4)
+
+
+def scores_of(model: SpanModel, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    """The scores alone."""
+    return words_of(model, batch)[1]
 
 
 def span_loss(scores: torch.Tensor, batch: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -465,8 +461,10 @@ def fit(
         if isinstance(part, torch.nn.Dropout):
             # Not of attention: it costs a random number for every pair of tokens.
             part.p = 0.0 if "attention.self" in name else settings.dropout
+    likeness = likeness_to(teacher, model, steps) if teacher else None
+    learning = [*model.parameters(), *(likeness.parameters() if likeness else ())]
     optimizer = torch.optim.AdamW(
-        model.parameters(),
+        learning,
         lr=settings.learning_rate,
         weight_decay=settings.weight_decay,
         fused=True,
@@ -476,28 +474,28 @@ def fit(
         optimizer,
         lambda n: min((n + 1) / warm, max(0.0, (len(steps) - n) / max(1, len(steps) - warm))),
     )
-    first = _resume(run, model, optimizer, schedule)
-    began, losses, right = time.time(), [], list[bool]()
+    first = _resume(run, model, optimizer, schedule, likeness)
+    began, losses, unlikes, right = time.time(), [], list[float](), list[bool]()
     for number in range(first, len(steps)):
         batch = tensors(steps[number])
         model.train()
-        scores = scores_of(model, batch)
+        words, scores = words_of(model, batch)
         loss = span_loss(scores, batch)
         # Whether to refuse is learned from the sets alone, the more exactly.
         answered = batch["starts"] > 0
-        if teacher and answered.any():
-            asked = {name: values[answered] for name, values in batch.items()}
-            with torch.no_grad():
-                taught = scores_of(teacher, asked)
-            apart = taught_loss(scores[answered], taught, asked)
+        unlike = torch.zeros(())
+        if teacher and likeness and answered.any():
+            apart, unlike = taught_losses(teacher, likeness, words, scores, batch)
             loss = loss.masked_scatter(answered, loss[answered].lerp(apart, settings.taught))
-        loss = loss.mean() + settings.comparing * choice_loss(scores, batch)
+        loss = loss.mean() + settings.likened * unlike
+        loss = loss + settings.comparing * choice_loss(scores, batch)
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(learning, 1.0)
         optimizer.step()
         schedule.step()
         losses.append(loss.item())
+        unlikes.append(unlike.item())
         right += _right(scores, batch)
         done = number + 1
         if done % LOG_STEPS == 0 or done == len(steps):
@@ -505,6 +503,7 @@ def fit(
                 "step": done,
                 "of": len(steps),
                 "loss": round(sum(losses) / len(losses), 4),
+                "unlike": round(sum(unlikes) / len(unlikes), 4),
                 "right": round(sum(right) / max(1, len(right)), 4),
                 "seconds_a_step": round((time.time() - began) / (done - first), 3),
             }
@@ -513,6 +512,7 @@ def fit(
             with (run / "log.jsonl").open("a") as log:
                 log.write(json.dumps(entry) + "\n")
             losses.clear()
+            unlikes.clear()
             right.clear()
         if done % SAVE_STEPS == 0 or done == len(steps):
             state = {
@@ -521,6 +521,7 @@ def fit(
                 "model": model.state_dict(),
                 "optimizer": optimizer.state_dict(),
                 "schedule": schedule.state_dict(),
+                "likeness": likeness.state_dict() if likeness else None,
             }
             _save(run / "checkpoint.pt", state)
     model.eval()
@@ -534,12 +535,49 @@ def _right(scores: torch.Tensor, batch: dict[str, torch.Tensor]) -> list[bool]:
     return marked
 
 
-def _resume(run: Path, model: SpanModel, optimizer: Any, schedule: Any) -> int:
+def taught_losses(
+    teacher: SpanModel,
+    likeness: Likeness,
+    words: torch.Tensor,
+    scores: torch.Tensor,
+    batch: dict[str, torch.Tensor],
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """How far the scores are from the teacher's, (answered,), and the words from its own.
+
+    Both over the windows that answer: of the others a teacher is not asked.
+    """
+    answered = batch["starts"] > 0
+    asked = {name: values[answered] for name, values in batch.items()}
+    shown = asked["attention_mask"].bool()
+    with torch.no_grad():
+        taught_words, taught = words_of(teacher, asked)
+    unlike = likeness(words[answered][shown], taught_words[shown])
+    return taught_loss(scores[answered], taught, asked), unlike
+
+
+def likeness_to(teacher: SpanModel, model: SpanModel, steps: Sequence[list[Example]]) -> Likeness:
+    """How like the teacher's words the model's are, over batches from all of a run."""
+    words, taught = [], []
+    for batch in map(tensors, steps[:: math.ceil(len(steps) / LIKENED_BY)]):
+        shown = batch["attention_mask"].bool()
+        with torch.no_grad():
+            words.append(words_of(model, batch)[0][shown])
+            taught.append(words_of(teacher, batch)[0][shown])
+    likeness = Likeness(words[0].shape[1], taught[0].shape[1])
+    likeness.fit(torch.cat(words), torch.cat(taught))
+    return likeness
+
+
+def _resume(
+    run: Path, model: SpanModel, optimizer: Any, schedule: Any, likeness: Likeness | None
+) -> int:
     file = run / "checkpoint.pt"
     if not file.exists():
         return 0
     saved = torch.load(file, weights_only=True)
     model.load_state_dict(saved["model"])
+    if likeness:
+        likeness.load_state_dict(saved["likeness"])
     optimizer.load_state_dict(saved["optimizer"])
     schedule.load_state_dict(saved["schedule"])
     return int(saved["step"])

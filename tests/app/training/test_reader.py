@@ -344,6 +344,42 @@ def test_scores_are_as_far_apart_as_their_chances(train: Any) -> None:
     assert float(train.taught_loss(ours, theirs, batch)) == pytest.approx(wanted)
 
 
+def test_what_a_teacher_makes_of_words_is_told_by_one_map() -> None:
+    models = importlib.import_module("app.training.models")
+    models.torch.manual_seed(3)
+    words = models.torch.randn(400, 6)
+    taught = words @ models.torch.randn(6, 9) + 4.0
+    likeness = models.Likeness(6, 9)
+    before = likeness(words, taught).item()
+    likeness.fit(words, taught)
+    assert before > 1
+    assert likeness(words, taught).item() == pytest.approx(0, abs=1e-4)
+    # Words that tell nothing leave all of what it varies by.
+    likeness.fit(models.torch.zeros(400, 6), taught)
+    assert likeness(words, taught).item() == pytest.approx(1, abs=0.01)
+
+
+def test_a_reader_takes_in_what_a_teacher_makes_of_each_token(
+    data: Path, train: Any, settings: Any, tmp_path: Path, mpnet: Path
+) -> None:
+    run = tmp_path / "teacher"
+    teacher = train.new_teacher(mpnet)
+    train.begin(run, settings, mpnet=str(mpnet))
+    train.fit(teacher, data, run, settings)
+    steps = train.planned(data, run, settings)
+
+    def unlike(likened: float) -> float:
+        how = replace(settings, taught=0.0, likened=likened)
+        reader = train.train(data, tmp_path / f"likened-{likened}", how, teacher=run).eval()
+        likeness, batch = train.likeness_to(teacher, reader, steps), train.tensors(steps[0])
+        with train.torch.no_grad():
+            words, scores = train.words_of(reader, batch)
+            _, share = train.taught_losses(teacher, likeness, words, scores, batch)
+        return float(share)
+
+    assert unlike(10.0) < unlike(0.0)
+
+
 def test_a_teacher_is_not_asked_whether_to_refuse(
     data: Path, train: Any, settings: Any, tmp_path: Path, mpnet: Path
 ) -> None:

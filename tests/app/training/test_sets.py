@@ -162,10 +162,10 @@ def test_our_own_questions_stand_over_the_words_that_the_data_holds(
             {"question": "What did the pier cost?", "answer": None, "row": "qed_1"},
         )
         monkeypatch.setattr(f"app.training.sets.{name.upper()}_FILE", file)
-    for name in ("spoken", "written", "causes"):
+    for name, unanswerable in (("spoken", 1), ("written", 1), ("causes", 0)):
         found = read_set(tmp_path, name)
         marked = [[row.context[start:end] for start, end in row.answers] for row in found]
-        assert marked == [["eleven million"], ["eleven million"], []]
+        assert marked == [["eleven million"], ["eleven million"], *[[]] * unanswerable]
         assert {row.dataset for row in found} == {name}
 
 
