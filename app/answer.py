@@ -139,16 +139,20 @@ class Answerer:
     ) -> Answer:
         """The quotes that answer `question`, best first, or those nearest where none does.
 
-        `history` holds the conversation's earlier questions, oldest first; `transcript` (an id)
-        and `speaker` (a name) restrict where the answer may come from; `quotes` is the most to
-        give. Raises UsageError where the question or a restriction makes no sense.
+        `history` holds the conversation's earlier questions as they were asked, oldest first;
+        `transcript` (an id) and `speaker` (a name) restrict where the answer may come from;
+        `quotes` is the most to give. Raises UsageError where the question or a restriction makes
+        no sense.
         """
         began = time.perf_counter()
         question = checked(question)
         name = None if speaker is None else speaker_named(speaker, self._speakers)
         if transcript is not None:
             self._known(transcript)
-        resolved = resolve(question, [_whole(turn) for turn in history], self._speakers)
+        earlier: list[str] = []
+        for turn in history:
+            earlier.append(resolve(_whole(turn), earlier, self._speakers))
+        resolved = resolve(question, earlier, self._speakers)
         hits = self._retriever.retrieve(Query(resolved, transcript, name), self._policy.passages)
         spans = self._reader.read(resolved, passages_of(self._folder, hits, name))
         found = self._quotes([hit.chunk for hit in hits], spans, name, quotes)

@@ -89,7 +89,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--json", action="store_true", help="print the answer as JSON")
     command.add_argument("--speaker", metavar="NAME", help="only what this speaker says")
     command.add_argument("--transcript", metavar="ID", help="only in this transcript")
-    command.add_argument("--k", type=_positive, metavar="N", help="at most N quotes (default 3)")
+    command.add_argument("--k", type=positive, metavar="N",
+                         help="at most N quotes (default: ONRECORD_QUOTES, or 3)")  # fmt: skip
     command.add_argument("--batch", metavar="FILE.jsonl",
                          help="questions (id, question[, history, transcript, speaker]), one JSON "
                          "object a line, - for standard input; answers the same way")  # fmt: skip
@@ -163,18 +164,17 @@ def _command(commands: Any, name: str, execute: Any, help_text: str) -> argparse
     return command
 
 
-def _positive(value: str) -> int:
-    number = int(value)
-    if number < 1:
-        raise ValueError(value)
-    return number
+def positive(value: str) -> int:
+    """A whole number from 1, for argparse."""
+    if not re.fullmatch(r"0*[1-9]\d{0,8}", value, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{value} is not a whole number from 1")
+    return int(value)
 
 
 def _port(value: str) -> int:
-    number = int(value)
-    if not 0 <= number <= 65535:
+    if not re.fullmatch(r"\d{1,5}", value, re.ASCII) or int(value) > 65535:
         raise argparse.ArgumentTypeError(f"{value} is no port; ports are 0 to 65535")
-    return number
+    return int(value)
 
 
 def _lasting(value: str) -> timedelta:

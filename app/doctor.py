@@ -19,7 +19,7 @@ from urllib.request import urlopen
 from packaging.requirements import Requirement
 
 from app.api.keys import Keys
-from app.assemble import open_parts
+from app.assemble import open_parts, open_reader
 from app.serve import listen
 from app.settings import Settings
 from index.embed import DEFAULT_MODEL, OnnxEmbedder
@@ -115,10 +115,11 @@ def _fault(requirement: Requirement, *, needed: bool) -> str | None:
 
 
 def _weights(settings: Settings, port: int) -> str:
+    open_reader(threads=1)
     if settings.model not in (None, DEFAULT_MODEL):
-        return f"the model is {settings.model}, of your own choice"
+        return f"the reader has the sha256 that it shipped with; the model is {settings.model}"
     OnnxEmbedder.open(threads=1)
-    return "the retriever has the sha256 that it shipped with"
+    return "the retriever and the reader have the sha256 that they shipped with"
 
 
 def _index(settings: Settings, port: int) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -60,7 +61,7 @@ class Ledger:
         Raises IndexFolderError where the file cannot be written.
         """
         try:
-            with sqlite3.connect(self._file, timeout=WAIT) as connection:
+            with closing(sqlite3.connect(self._file, timeout=WAIT)) as connection, connection:
                 if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
                     connection.executescript(_SCHEMA)
                 for quote in quotes:
@@ -73,7 +74,6 @@ class Ledger:
                         "INSERT OR IGNORE INTO quotes VALUES (?, ?, ?)",
                         (quote.id, source.sha256, json.dumps(quote_object(quote, 1))),
                     )
-            connection.close()
         except sqlite3.Error as error:
             raise IndexFolderError(
                 f"{self._file}: the quotes could not be recorded ({error}); the answer stands, but "
@@ -125,12 +125,9 @@ class Ledger:
     def _rows(self, sql: str, *values: str) -> Iterator[tuple[Any, ...]]:
         if not self._file.exists():
             return
-        connection = sqlite3.connect(
-            f"{self._file.absolute().as_uri()}?mode=ro", uri=True, timeout=WAIT
-        )
+        address = f"{self._file.absolute().as_uri()}?mode=ro"
         try:
-            yield from connection.execute(sql, values)
+            with closing(sqlite3.connect(address, uri=True, timeout=WAIT)) as connection:
+                yield from connection.execute(sql, values)
         except sqlite3.Error as error:
             raise IndexFolderError(f"{self._file}: cannot be read ({error}).") from error
-        finally:
-            connection.close()

@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.cli import positive
 from eval.questions import SPLITS, check_golds, load, shipped
 from index.errors import UsageError
 
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_split(command, "which questions to ask (default: all; tune on dev only)")
     command.add_argument("--out", metavar="RUN.jsonl", type=Path,
                          help="keep the run; where it was begun before, it goes on")  # fmt: skip
-    command.add_argument("--workers", metavar="N", type=_positive, default=1,
+    command.add_argument("--workers", metavar="N", type=positive, default=1,
                          help="questions asked at the same time (default: 1)")  # fmt: skip
     command.add_argument("--kinds", action="store_true",
                          help="also show the figures for each kind of question")  # fmt: skip
@@ -65,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     command = _command(
         commands, "gate", _gate, "run the shipped sets and hold their figures to their floors", NOTE
     )
-    command.add_argument("--workers", metavar="N", type=_positive, default=1,
+    command.add_argument("--workers", metavar="N", type=positive, default=1,
                          help="questions asked at the same time (default: 1)")  # fmt: skip
 
     command = _command(
@@ -122,13 +123,6 @@ def _add_set(command: argparse.ArgumentParser, default: str | None) -> None:
 
 def _add_split(command: argparse.ArgumentParser, help_text: str) -> None:
     command.add_argument("--split", choices=SPLIT_CHOICES, default="all", help=help_text)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
 
 
 def execute(args: argparse.Namespace) -> int:

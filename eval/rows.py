@@ -113,7 +113,8 @@ class Row:
     `prediction` is the answer of the first quote, or for a `multi` question those of all quotes
     in the transcript's order, joined by spaces. It is "" for a refusal. It is None, and so is
     `confidence`, when there is an `error`: the question then counts as wrong everywhere.
-    `hits` are the passages that were found, best first, of which the reader saw the first `read`;
+    `hits` are the passages that were found, best first, of which the reader was given the first
+    `read` (it may stop after three of them);
     `relevant` are those of the whole index that overlap a gold answer. `context` are the words
     around the gold answers and the first quote, by transcript. `seconds` is the wall time of the
     call.

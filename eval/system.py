@@ -39,7 +39,7 @@ PACKAGES = ("on-record", "faiss-cpu", "numpy", "onnxruntime", "tokenizers")
 @dataclass(frozen=True, slots=True)
 class Reply:
     """The object of the `ask --json` contract, and the passages that were found on the way, best
-    first, of which the reader saw the first `read`.
+    first, of which the reader was given the first `read`.
     """
 
     answer: Mapping[str, Any]

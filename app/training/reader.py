@@ -32,7 +32,7 @@ import torch
 
 from app.reader.evidence import MARGIN_ALONE
 from app.reader.span import FORMAT, read_about
-from app.training import knows_bf16
+from app.training import begin, knows_bf16
 from app.training.eased import APART, ease
 from app.training.export import export_onnx, quantize
 from app.training.models import (
@@ -243,8 +243,8 @@ def batches(
     if any(len(examples) > size for examples in waiting):
         raise ValueError(f"a question and its rivals do not fit in a batch of {size}")
     result: list[list[Example]] = []
-    for begin in range(0, len(waiting), POOL * size):
-        pool = sorted(waiting[begin : begin + POOL * size], key=_longest)
+    for first in range(0, len(waiting), POOL * size):
+        pool = sorted(waiting[first : first + POOL * size], key=_longest)
         group: list[list[Example]] = [[]]
         for examples in pool:
             if group[-1] and len(group[-1]) + len(examples) > size:
@@ -437,18 +437,6 @@ def trained_teacher(run: Path) -> SpanModel:
     teacher = new_teacher(folder)
     teacher.load_state_dict(saved["model"])
     return teacher.eval()
-
-
-def begin(run: Path, settings: Settings, **made_of: str | None) -> None:
-    """Make the folder of a run, or go on with it.
-
-    Raises OnRecordError where it was begun with other settings or made of something else.
-    """
-    run.mkdir(parents=True, exist_ok=True)
-    about, kept = json.dumps(asdict(settings) | made_of, indent=1) + "\n", run / "settings.json"
-    if kept.exists() and kept.read_text(encoding="utf-8") != about:
-        raise OnRecordError(f"{run}: this run was begun with other settings; name another folder.")
-    kept.write_text(about, encoding="utf-8")
 
 
 def fit(

@@ -19,13 +19,13 @@ import re
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from app.training import knows_bf16
+from app.training import begin, knows_bf16
 from app.training.export import export_onnx, quantize
 from app.training.sets import Row, read_set
 from index.chunk import SIZE
@@ -229,11 +229,7 @@ def train(data: Path, run: Path, settings: Settings) -> SentenceTransformer:
 
     Raises OnRecordError where the run was begun with other settings.
     """
-    run.mkdir(parents=True, exist_ok=True)
-    about, kept = json.dumps(asdict(settings), indent=1) + "\n", run / "settings.json"
-    if kept.exists() and kept.read_text(encoding="utf-8") != about:
-        raise OnRecordError(f"{run}: this run was begun with other settings; name another folder.")
-    kept.write_text(about, encoding="utf-8")
+    begin(run, settings)
     model = new_model(packaged_weights())
     for number in range(len(settings.rounds)):
         done = run / f"round-{number + 1}" / "done"

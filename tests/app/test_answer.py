@@ -419,6 +419,14 @@ def test_the_history_fills_in_a_follow_up(answerer: Answerer) -> None:
     assert answer.resolved_question == "What did Okafor say about January?"
 
 
+def test_a_follow_up_to_a_follow_up_is_filled_in(answerer: Answerer) -> None:
+    history = ["What did Lindqvist say about January?", "And Okafor?"]
+    answer = answerer.ask("And the bridge?", history)
+    assert answer.resolved_question == "What did Okafor say about the bridge?"
+    again = answerer.ask("Why?", history)
+    assert again.resolved_question == "Why: What did Okafor say about January?"
+
+
 # --- Ids ----------------------------------------------------------------------------------------
 
 

@@ -186,6 +186,7 @@ def test_what_cannot_be_parsed_exits_with_2(capsys: Captured, words: list[str]) 
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("usage: onrecord")
+    assert " _" not in err  # a name of the program's own
 
 
 def test_a_bad_setting_is_wrong_usage(

@@ -29,6 +29,7 @@ def roomy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "MEMORY", 1)
     monkeypatch.setattr(doctor, "DISK", 1)
     monkeypatch.setattr(doctor.OnnxEmbedder, "open", lambda threads: None)
+    monkeypatch.setattr(doctor, "open_reader", lambda threads: None)
 
 
 @pytest.fixture
@@ -116,13 +117,17 @@ def test_a_package_of_another_version_is_told(
     assert "jinja2 is missing" in told
 
 
+@pytest.mark.parametrize("model", ["retriever", "reader"])
 def test_weights_that_are_not_the_originals_are_told(
-    wrong: Callable[..., dict[str, str]], monkeypatch: pytest.MonkeyPatch
+    wrong: Callable[..., dict[str, str]], monkeypatch: pytest.MonkeyPatch, model: str
 ) -> None:
     def damaged(threads: int) -> Any:
         raise OnRecordError("these are not the weights.")
 
-    monkeypatch.setattr(doctor.OnnxEmbedder, "open", damaged)
+    if model == "reader":
+        monkeypatch.setattr(doctor, "open_reader", damaged)
+    else:
+        monkeypatch.setattr(doctor.OnnxEmbedder, "open", damaged)
     assert wrong() == {"weights": "these are not the weights."}
 
 

@@ -208,6 +208,19 @@ def test_a_file_that_is_no_database_is_told(ledger: Ledger, tmp_path: Path) -> N
         assert str(error.value) == f"{tmp_path / FILE}: cannot be read (file is not a database)."
 
 
+def test_a_file_that_cannot_be_opened_is_told(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(ledger, transcript(), "January")
+
+    def closed(*_: object, **__: object) -> None:
+        raise sqlite3.OperationalError("unable to open database file")
+
+    monkeypatch.setattr("app.ledger.sqlite3.connect", closed)
+    with pytest.raises(IndexFolderError, match=r"cannot be read \(unable to open database file"):
+        ledger.find("q_0")
+
+
 def test_a_busy_file_is_told(
     ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
