@@ -44,6 +44,7 @@ from eval.collection import questions_of
 from eval.questions import Question, load, shipped
 from eval.reading import SEED, for_fitting, rows_of
 from eval.system import index_of
+from index.errors import or_exit
 from index.retrieve import Hit, Query
 
 FOLDS = 5
@@ -213,4 +214,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    or_exit(main)

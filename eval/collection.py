@@ -31,7 +31,7 @@ from eval.rows import Row
 from eval.run import run
 from eval.system import Index, index_of
 from eval.tables import interval_table
-from index.errors import OnRecordError
+from index.errors import OnRecordError, or_exit
 from index.retrieve import Hit, Query, Retriever
 
 SETS = ("xquad_en", "speech_dev")
@@ -134,4 +134,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    or_exit(main)

@@ -19,6 +19,7 @@ from pathlib import Path
 from app.reader.span import MODEL, SpanReader
 from app.training.sets import Row, Stage, part_of
 from eval.reading import FILES, Read, figures, line, read, rows_of
+from index.errors import or_exit
 
 FOLDS = 5
 WINDOW_TOKENS = (128, 216)
@@ -64,4 +65,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    or_exit(main)

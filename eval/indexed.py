@@ -23,6 +23,7 @@ from index import keyword
 from index.build import spoken
 from index.chunk import OVERLAP, SIZE, Chunk, chunks, sentence_spans
 from index.embed import Embedder, OnnxEmbedder
+from index.errors import or_exit
 from index.formats import parse
 from index.retrieve import VOUCHING, WORDS
 from index.sentences import Span
@@ -166,4 +167,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    or_exit(main)

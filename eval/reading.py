@@ -19,6 +19,7 @@ from app.reader import Passage, Reader
 from app.reader.span import MODEL, SpanReader
 from app.training.sets import Row, held, part_of, read_rows
 from eval.metrics import exact_match, f1, mean
+from index.errors import or_exit
 
 SEED = 1  # of the sample
 FILES = {
@@ -117,4 +118,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    or_exit(main)

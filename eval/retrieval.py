@@ -28,6 +28,7 @@ from eval.metrics import mean, ranking
 from eval.reading import rows_of
 from eval.system import index_of
 from index.chunk import Chunk
+from index.errors import or_exit
 from index.retrieve import HybridRetriever, Query
 
 # The chunks found for a question, best first, in one transcript or, with None, in all.
@@ -153,4 +154,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    or_exit(main)

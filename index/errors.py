@@ -6,6 +6,9 @@ a sentence in the chat. Anything else that is raised is a bug and may show a tra
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+
 
 class OnRecordError(Exception):
     """Something failed that the user can mend; the message says how."""
@@ -25,3 +28,11 @@ class IndexFolderError(OnRecordError):
 
 class DamagedIndexError(IndexFolderError):
     """A part of an index is missing or cut short; indexing again mends it."""
+
+
+def or_exit(main: Callable[[], None]) -> None:
+    """Run a program of its own (`python -m ...`); what the user can mend ends it in a sentence."""
+    try:
+        main()
+    except OnRecordError as error:
+        sys.exit(str(error))

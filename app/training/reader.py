@@ -3,8 +3,9 @@
     python -m app.training.reader DATA RUN [--start app/reader/model] [--teacher RUN]
     python -m app.training.reader DATA RUN --mpnet FOLDER [--start RUN]
 
-DATA holds train/*.jsonl.gz. A run is a folder: settings.json, plan.pt, log.jsonl, checkpoint.pt,
-from which a killed run goes on where it was, and at the end model/, which `app.reader.span` reads.
+What DATA holds stands in `sets`. A run is a folder: settings.json, plan.pt, log.jsonl,
+checkpoint.pt, from which a killed run goes on where it was, and at the end model/, which
+`app.reader.span` reads.
 With --start it learns on from an earlier reader. The second command makes a teacher, a reader too
 large to ship, of all-mpnet-base-v2, or lets the teacher of another run learn on; with --teacher the
 reader learns what the teacher of that run makes of each token, beside the answers.

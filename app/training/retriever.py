@@ -1,6 +1,6 @@
 """Training the retriever: from all-MiniLM-L6-v2's weights to one that finds spoken words.
 
-    python -m app.training.retriever DATA RUN     (DATA holds train/*.jsonl.gz)
+    python -m app.training.retriever DATA RUN     (DATA: see `sets`)
 
 A run is a folder: settings.json, log.jsonl, round-*/ with their checkpoints, from which a killed
 run goes on where it was, and at the end model/, which `index.embed` reads. Each round mines its

@@ -1,6 +1,7 @@
 """Question sets to training examples: which rows are drawn, and what is made of each.
 
-Sets are gzipped JSON lines in SQuAD's shape: title, question, context, answers, answerable. Some
+DATA holds train/<set>.jsonl.gz and dev/<set>.jsonl.gz, gzipped JSON lines in SQuAD's shape (title,
+question, context, answers, answerable), and qmsum_meetings.jsonl.gz, QMSum's meetings. Some sets
 are made of parts: `qmsum`, QMSum's own queries; questions of ours, `spoken` over QMSum's meetings
 and `speech`, `written` and `causes` over `squad_train_small` and `qed`; and
 `squad_train_sentences`, whose sentences are put together to passages again. `reader` and
@@ -23,6 +24,7 @@ import numpy as np
 
 from app.reader.span import CLS, QUESTION_TOKENS, SEP
 from index.embed import Embedder, OnnxEmbedder
+from index.errors import OnRecordError
 
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
@@ -109,8 +111,15 @@ def read_rows(file: Path) -> list[Row]:
 
 
 def _objects(file: Path) -> Iterator[dict[str, Any]]:
-    with gzip.open(file, "rt", encoding="utf-8") as lines:
-        yield from map(json.loads, lines)
+    """The objects of one file. Raises OnRecordError where it cannot be read."""
+    try:
+        with gzip.open(file, "rt", encoding="utf-8") as lines:
+            yield from map(json.loads, lines)
+    except (OSError, EOFError, ValueError) as error:
+        raise OnRecordError(
+            f"{file}: cannot be read ({error}); name the folder that holds train/, dev/ and "
+            "qmsum_meetings.jsonl.gz."
+        ) from error
 
 
 def read_set(data: Path, name: str) -> list[Row]:

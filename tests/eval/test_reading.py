@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from app.training.sets import Row
 from eval import reading
-from eval.reading import Figures, Read, figures, for_fitting, line, read, rows_of
+from eval.reading import Figures, Read, figures, for_fitting, line, main, read, rows_of
+from index.errors import or_exit
 from tests.fakes import MarkReader
 
 TEXT = "The bridge will cost eleven million. The county pays."
@@ -67,3 +69,12 @@ def test_a_document_is_fitted_on_or_asked_about_as_a_whole() -> None:
     kept = {row.title for row in rows if for_fitting(row)}
     assert 0 < len(kept) < 6
     assert not kept & {row.title for row in rows if not for_fitting(row)}
+
+
+def test_a_folder_without_the_sets_ends_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["reading", str(tmp_path)])
+    with pytest.raises(SystemExit) as stopped:
+        or_exit(main)
+    assert re.fullmatch(r"[^\n]*xquad_en.jsonl.gz: cannot be read \([^\n]*\.", str(stopped.value))

@@ -31,6 +31,7 @@ from app.training.sets import (
     window,
 )
 from index.embed import packaged_weights
+from index.errors import OnRecordError
 from tests.fakes import BagOfWords
 
 TALK = (
@@ -167,6 +168,15 @@ def test_our_own_questions_stand_over_the_words_that_the_data_holds(
         marked = [[row.context[start:end] for start, end in row.answers] for row in found]
         assert marked == [["eleven million"], ["eleven million"], *[[]] * unanswerable]
         assert {row.dataset for row in found} == {name}
+
+
+def test_a_set_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OnRecordError, match=r"train/speech.jsonl.gz: cannot be read \(.*name the"):
+        read_set(tmp_path, "speech")
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "speech.jsonl.gz").write_bytes(b"no gzip")
+    with pytest.raises(OnRecordError, match=r"train/speech.jsonl.gz: cannot be read \("):
+        read_set(tmp_path, "speech")
 
 
 def test_an_answer_longer_than_the_window_is_left_out(
