@@ -23,6 +23,7 @@ from index.retrieve import Hit, Query, Retriever
 from index.transcript import Speaker, Transcript
 
 MAX_QUESTION = 2_000  # characters
+MOST_TURNS = 50  # earlier questions of a conversation that are looked back at
 CONTEXT = 32  # characters of prefix and suffix
 NEAREST = 3
 
@@ -139,7 +140,8 @@ class Answerer:
     ) -> Answer:
         """The quotes that answer `question`, best first, or those nearest where none does.
 
-        `history` holds the conversation's earlier questions as they were asked, oldest first;
+        `history` holds the conversation's earlier questions as they were asked, oldest first, of
+        which the last 50 count;
         `transcript` (an id) and `speaker` (a name) restrict where the answer may come from;
         `quotes` is the most to give. Raises UsageError where the question or a restriction makes
         no sense.
@@ -150,9 +152,10 @@ class Answerer:
         if transcript is not None:
             self._known(transcript)
         earlier: list[str] = []
-        for turn in history:
-            earlier.append(resolve(_whole(turn), earlier, self._speakers))
-        resolved = resolve(question, earlier, self._speakers)
+        for turn in history[-MOST_TURNS:]:
+            # Cut, since a name put in for each of several others grows from turn to turn.
+            earlier.append(resolve(_whole(turn), earlier, self._speakers)[:MAX_QUESTION])
+        resolved = resolve(question, earlier, self._speakers)[:MAX_QUESTION]
         hits = self._retriever.retrieve(Query(resolved, transcript, name), self._policy.passages)
         spans = self._reader.read(resolved, passages_of(self._folder, hits, name))
         found = self._quotes([hit.chunk for hit in hits], spans, name, quotes)

@@ -117,7 +117,7 @@ def _tokens(texts: list[str]) -> float:
 
 
 def read(folder: Path) -> None:
-    """The trained reader over eight passages of about 180 tokens each, warm."""
+    """The trained reader over eight passages of about 200 tokens each, warm."""
     from app.reader import Passage
     from app.reader.span import SpanReader
     from app.settings import Settings

@@ -12,13 +12,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.answer import MAX_QUESTION
+from app.answer import MAX_QUESTION, MOST_TURNS
 from app.feedback import LONGEST
 
 EXAMPLES: dict[str, Any] = json.loads((Path(__file__).parent / "examples.json").read_text("utf-8"))
 
 MOST_QUOTES = 50
-MOST_TURNS = 50  # earlier questions of a conversation
 
 QUOTE_ID = "^q_[0-9a-f]{16}$"
 Question = Annotated[str, Field(min_length=1, max_length=MAX_QUESTION)]

@@ -12,7 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.answer import Answerer, Policy, Quote, Source, answer_object, checked, passages_of
+from app.answer import (
+    MAX_QUESTION,
+    Answerer,
+    Policy,
+    Quote,
+    Source,
+    answer_object,
+    checked,
+    passages_of,
+)
 from index.errors import UsageError
 from index.retrieve import HybridRetriever, Query
 from index.transcript import Speaker
@@ -425,6 +434,12 @@ def test_a_follow_up_to_a_follow_up_is_filled_in(answerer: Answerer) -> None:
     assert answer.resolved_question == "What did Okafor say about the bridge?"
     again = answerer.ask("Why?", history)
     assert again.resolved_question == "Why: What did Okafor say about January?"
+
+
+def test_a_follow_up_does_not_grow_without_end(answerer: Answerer) -> None:
+    history = ["What did Okafor say?", *["And Okafor, Okafor, Okafor?"] * 200]
+    answer = answerer.ask("And Okafor, Okafor?", history)
+    assert len(answer.resolved_question) <= MAX_QUESTION
 
 
 # --- Ids ----------------------------------------------------------------------------------------
