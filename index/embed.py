@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 import numpy as np
 
 from index.errors import OnRecordError
-from index.onnx import by_length, open_session, padded
+from index.onnx import at_once, by_length, open_session, padded
 from index.store import Vectors
 
 if TYPE_CHECKING:
@@ -71,11 +70,7 @@ def open_embedder(model: str, *, threads: int) -> Embedder:
 
 
 class OnnxEmbedder:
-    """Our retriever, int8, on ONNX Runtime.
-
-    `threads` batches run at a time, one thread each, which waits less than threads that share
-    a batch.
-    """
+    """Our retriever, int8, on ONNX Runtime; `threads` batches run at a time."""
 
     def __init__(
         self,
@@ -112,7 +107,7 @@ class OnnxEmbedder:
             ) from error
         tokenizer.enable_truncation(MAX_TOKENS)
         tokenizer.no_padding()
-        session = open_session(folder / "retriever.onnx", identity.sha256, threads=1)
+        session = open_session(folder / "retriever.onnx", identity.sha256)
         return cls(session, tokenizer, identity, threads)
 
     @property
@@ -130,13 +125,7 @@ class OnnxEmbedder:
             (out,) = self._session.run(None, {"input_ids": ids, "attention_mask": mask})
             vectors[rows] = out
 
-        batches = list(by_length([len(ids) for ids in tokens], BATCH))
-        if len(batches) == 1:
-            embed(batches[0])
-        else:
-            with ThreadPoolExecutor(self._threads) as pool:
-                for _ in pool.map(embed, batches):
-                    pass  # a failure is raised here
+        at_once(embed, list(by_length([len(ids) for ids in tokens], BATCH)), self._threads)
         return vectors
 
     def embed_query(self, text: str, /) -> Vectors:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +17,12 @@ if TYPE_CHECKING:
     import onnxruntime
 
 Tokens = NDArray[np.int64]
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 
-def open_session(file: Path, sha256: str, *, threads: int) -> onnxruntime.InferenceSession:
-    """A session on the model in `file`, which must have this sha256.
+def open_session(file: Path, sha256: str) -> onnxruntime.InferenceSession:
+    """A session on the model in `file`, which must have this sha256; `at_once` runs it.
 
     Raises OnRecordError where it is missing or damaged.
     """
@@ -34,7 +37,7 @@ def open_session(file: Path, sha256: str, *, threads: int) -> onnxruntime.Infere
             f"{file}: the model is damaged or of another version; install On Record again."
         )
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = 1
     # The arena keeps what the largest batch took; batches are small, and memory from the
     # system anew for each would cost a third of the time.
     try:
@@ -50,6 +53,17 @@ def open_session(file: Path, sha256: str, *, threads: int) -> onnxruntime.Infere
             f"{file}: onnxruntime {onnxruntime.__version__} cannot run the model ({error}); "
             "install the versions of constraints.txt."
         ) from error
+
+
+def at_once(make: Callable[[Item], Made], items: Sequence[Item], threads: int) -> list[Made]:
+    """What is made of each item, in order: `threads` of them at a time, one thread each.
+
+    Threads that share a batch wait for one another at every step of it. What one raises is raised.
+    """
+    if threads == 1 or len(items) < 2:
+        return [make(item) for item in items]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(make, items))
 
 
 def by_length(lengths: Sequence[int], batch: int) -> Iterator[list[int]]:

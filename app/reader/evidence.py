@@ -23,8 +23,9 @@ from app.reader import Passage, Reader, Sentence, Span
 from app.reader.span import MODEL, SpanReader, damaged, read_about
 from index.keyword import content_words
 
-# How many passages are read before the rest, and the log-odds from which the rest is left unread.
-FIRST = 3
+# How many passages are read before the rest, two at a time on two cores, and the log-odds from
+# which the rest is left unread.
+FIRST = 2
 CLEAR = 0.0
 MARGIN = 8.0  # beyond it a margin tells nothing more
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from app.reader import Passage, Span
 from index.errors import OnRecordError
-from index.onnx import by_length, open_session, padded
+from index.onnx import at_once, open_session
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -36,7 +36,6 @@ WINDOW_STEP = 168
 ANSWER_TOKENS = 48
 LONGEST_ANSWER = 400  # characters
 LONGEST_WORD = 40
-BATCH = 2  # windows; more of them at once leave the cache
 
 Scores = NDArray[np.float32]
 Range = tuple[int, int]
@@ -53,11 +52,17 @@ class Window:
 
 
 class SpanReader:
-    """The best span of every sentence by the shipped model. Safe to share between threads."""
+    """The best span of every sentence by the shipped model; `threads` windows are read at a time.
 
-    def __init__(self, session: onnxruntime.InferenceSession, tokenizer: Tokenizer) -> None:
+    Safe to share between threads.
+    """
+
+    def __init__(
+        self, session: onnxruntime.InferenceSession, tokenizer: Tokenizer, threads: int
+    ) -> None:
         self._session = session
         self._tokenizer = tokenizer
+        self._threads = threads
 
     @classmethod
     def open(cls, folder: Path = MODEL, *, threads: int) -> Self:
@@ -79,21 +84,22 @@ class SpanReader:
             raise damaged(folder, error) from error
         tokenizer.no_padding()
         tokenizer.no_truncation()
-        return cls(open_session(folder / "reader.onnx", sha256, threads=threads), tokenizer)
+        return cls(open_session(folder / "reader.onnx", sha256), tokenizer, threads)
 
     def read(self, question: str, passages: Sequence[Passage], /) -> list[list[Span]]:
         asked = self._tokenizer.encode(question, add_special_tokens=False).ids[:QUESTION_TOKENS]
         windows = [
             window for n, passage in enumerate(passages) for window in self._windows(n, passage)
         ]
+        # The longest first, so that no thread is left alone with one.
+        windows.sort(key=lambda window: -len(window.ids))
+        read = at_once(lambda window: self._scores(asked, window), windows, self._threads)
         best: list[dict[Range, Span]] = [{} for _ in passages]
-        for rows in by_length([len(window.ids) for window in windows], BATCH):
-            batch = [windows[n] for n in rows]
-            for window, scores in zip(batch, self._scores(asked, batch), strict=True):
-                its = best[window.passage]
-                for where, span in _spans(passages[window.passage], window, scores, len(asked) + 2):
-                    if where not in its or its[where].score < span.score:
-                        its[where] = span
+        for window, scores in zip(windows, read, strict=True):
+            passage, its = passages[window.passage], best[window.passage]
+            for where, span in _spans(passage, window, scores, len(asked) + 2):
+                if where not in its or its[where].score < span.score:
+                    its[where] = span
         return [sorted(its.values(), key=lambda span: (-span.score, span.start)) for its in best]
 
     def _windows(self, number: int, passage: Passage) -> Iterator[Window]:
@@ -112,18 +118,22 @@ class SpanReader:
             if ids[begin:stop]:
                 yield Window(number, ids[begin:stop], places[begin:stop])
 
-    def _scores(self, asked: Sequence[int], windows: Sequence[Window]) -> Iterator[Scores]:
-        """For each window its scores, shape (tokens with question and marks, 2)."""
-        rows = [[CLS, *asked, SEP, *window.ids, SEP] for window in windows]
+    def _scores(self, asked: Sequence[int], window: Window) -> Scores:
+        """Its scores, of shape (tokens with question and marks, 2).
+
+        It is read alone: in int8, what is read with it would count a little.
+        """
+        question, text = [CLS, *asked, SEP], [*window.ids, SEP]
         inputs = {
-            "input_ids": padded(rows),
-            "attention_mask": padded([[1] * len(row) for row in rows]),
-            "token_type_ids": padded(
-                [[0] * (len(asked) + 2) + [1] * (len(row) - len(asked) - 2) for row in rows]
-            ),
+            "input_ids": [question + text],
+            "attention_mask": [[1] * len(question + text)],
+            "token_type_ids": [[0] * len(question) + [1] * len(text)],
         }
-        (scores,) = self._session.run(None, inputs)
-        yield from scores
+        (scores,) = self._session.run(
+            None, {name: np.array(rows, dtype=np.int64) for name, rows in inputs.items()}
+        )
+        its: Scores = scores[0]
+        return its
 
 
 def read_about(folder: Path) -> dict[str, Any]:

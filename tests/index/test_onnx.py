@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from hashlib import sha256
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.errors import OnRecordError
-from index.onnx import by_length, open_session, padded
+from index.onnx import at_once, by_length, open_session, padded
 
 
 def test_rows_are_padded_with_0_on_the_right() -> None:
@@ -34,13 +35,31 @@ def test_every_item_is_in_one_batch(lengths: list[int], batch: int) -> None:
     assert in_order == sorted(lengths)
 
 
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_what_is_made_at_once_comes_in_order(threads: int) -> None:
+    assert at_once(lambda n: n * n, range(9), threads) == [n * n for n in range(9)]
+    assert at_once(lambda n: n * n, [], threads) == []
+
+
+def test_so_many_are_made_at_once() -> None:
+    """Each waits for the others, which alone it would do in vain."""
+    together = threading.Barrier(3, timeout=30)
+    assert sorted(at_once(lambda _: together.wait(), range(6), 3)) == [0, 0, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_what_fails_is_raised(threads: int) -> None:
+    with pytest.raises(ZeroDivisionError):
+        at_once(lambda n: 1 / n, [2, 1, 0, 1], threads)
+
+
 def test_a_model_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(OnRecordError, match=r"model\.onnx: the model cannot be read \(No such"):
-        open_session(tmp_path / "model.onnx", "0" * 64, threads=1)
+        open_session(tmp_path / "model.onnx", "0" * 64)
 
 
 def test_a_model_with_another_hash(tmp_path: Path) -> None:
     file = tmp_path / "model.onnx"
     file.write_bytes(b"something else")
     with pytest.raises(OnRecordError, match=r"model\.onnx: the model is damaged or of another"):
-        open_session(file, sha256(b"the model").hexdigest(), threads=1)
+        open_session(file, sha256(b"the model").hexdigest())

@@ -254,6 +254,16 @@ def test_a_label_belongs_to_the_sentence_behind_it() -> None:
 
 
 @pytest.mark.model
+def test_what_is_read_beside_a_passage_changes_nothing_in_it() -> None:
+    """In int8, values that share a batch share a scale; so a window is read alone."""
+    passages = [passage(text) for text in TEXTS.values()]
+    question = "Who pays for the bridge?"
+    together = shipped().read(question, passages)
+    assert together == [shipped().read(question, [one])[0] for one in passages]
+    assert together[::-1] == shipped().read(question, passages[::-1])
+
+
+@pytest.mark.model
 def test_the_shipped_reader_opens() -> None:
     text = "The meeting began late. The county pays for the lighthouse. Nobody objected."
     reader = EvidenceReader.open(threads=1)

@@ -206,7 +206,7 @@ def test_what_is_exported_can_be_read_and_learned_on(
     with train.torch.no_grad():
         scores = model(batch["input_ids"], batch["attention_mask"], batch["token_type_ids"])
     about = json.loads((run / "fp32" / "model.json").read_text())
-    session = open_session(run / "fp32" / "reader.onnx", about["sha256"], threads=1)
+    session = open_session(run / "fp32" / "reader.onnx", about["sha256"])
     names = ("input_ids", "attention_mask", "token_type_ids")
     (found,) = session.run(None, {name: batch[name].numpy() for name in names})
     assert found[0] == pytest.approx(scores[0].numpy(), abs=1e-4)
