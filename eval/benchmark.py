@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 ROUNDS = 3
 COPIES = 24  # of the shipped transcripts: some thousand chunks
 TEXTS = 1240
+PASSAGES = 8  # that are read for a question
 ONRECORD = [sys.executable, "-m", "app"]
 
 
@@ -117,22 +118,28 @@ def _tokens(texts: list[str]) -> float:
 
 
 def read(folder: Path) -> None:
-    """The trained reader over eight passages of about 200 tokens each, warm."""
-    from app.reader import Passage
+    """The trained reader over the eight passages that are found for each question, warm."""
+    from app.answer import passages_of
+    from app.assemble import build_seeds, open_parts
     from app.reader.span import SpanReader
     from app.settings import Settings
     from eval.metrics import percentile
+    from index.retrieve import Query
 
-    sentences = _sentences()
-    passages = [Passage(" ".join(sentences[n : n + 6]), ()) for n in range(0, 48, 6)]
-    reader = SpanReader.open(threads=Settings.from_environment().threads)
-    times = []
-    for question in [question.question for question in load("seed")][:60]:
+    settings = Settings.from_environment(index=folder / "read")
+    build_seeds(settings.index, settings)
+    parts = open_parts(settings)
+    reader = SpanReader.open(threads=settings.threads)
+    texts, times = [], []
+    for question in [question.question for question in load("seed")]:
+        hits = parts.retriever.retrieve(Query(question), PASSAGES)
+        passages = passages_of(parts.folder, hits)
+        texts += [passage.text for passage in passages]
         began = time.perf_counter()
         reader.read(question, passages)
         times.append(time.perf_counter() - began)
     print(
-        f"reading {len(passages)} passages of {_tokens([p.text for p in passages]):.0f} tokens, "
+        f"reading {PASSAGES} passages of {_tokens(texts):.0f} tokens, "
         f"{len(times[5:])} questions: p50 {1000 * (percentile(times[5:], 50) or 0):.0f} ms, "
         f"p95 {1000 * (percentile(times[5:], 95) or 0):.0f} ms"
     )
