@@ -2,7 +2,8 @@
 
 Reads `Name: words`, `[00:01:02] Name: words`, `00:01 Name: words`, `Name (00:01): words`,
 `**Name:** words`, and a name with a time on a line of its own before the words. A line
-without a label goes on with the turn before it.
+without a label goes on with the turn before it. A name begins with a capital, but for the one
+word by which somebody goes in a call, "ada-o", where that word takes turns.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ _LINE = re.compile(
     re.VERBOSE,
 )
 _BOLD = re.compile(rf"[ \t]*\*\*{_NAME}:\*\*[ \t]*")
+_HANDLE = re.compile(r"[^\W\d_][\w.-]{2,}")
 _HEADER = re.compile(rf"[ \t]*{_NAME}[ \t]+[\[(]?(?P<after>{_TIME})[\])]?:?[ \t]*")
 _PARTICLES = frozenset("and de del der den di du el la le of the van von bin al".split())
 _FIELDS = frozenset(
@@ -50,7 +52,7 @@ def parse(text: str) -> Sequence[Segment] | None:
     roles = {
         role for role in _ROLES if len(re.findall(rf"(?mi)^{front}{role}\b[^:\n]*:", text)) > 1
     }
-    lines = _without_title(_lines(text, _FIELDS - roles), text)
+    lines = _without_title(_lines(text, _FIELDS - roles, _handles(text)), text)
     names = Counter(line.name for line in lines if line.name)
     timed = sum(line.time is not None for line in lines)
     labelled = names.total()
@@ -61,12 +63,23 @@ def parse(text: str) -> Sequence[Segment] | None:
     return _segments(lines)
 
 
-def _lines(text: str, fields: Collection[str]) -> list[Line]:
+def _handles(text: str) -> frozenset[str]:
+    """The single words that stand where a label does on more than one line."""
+    labels = (_BOLD.match(raw) or _LINE.match(raw) for raw in text.split("\n"))
+    names = Counter(found["name"] for found in labels if found and found["name"])
+    return frozenset(
+        name
+        for name, count in names.items()
+        if count > 1 and _HANDLE.fullmatch(name) and name.lower() not in _FIELDS
+    )
+
+
+def _lines(text: str, fields: Collection[str], handles: Collection[str]) -> list[Line]:
     lines = []
     offset = 0
     for raw in text.split("\n"):
         if raw.strip():
-            lines.append(_line(raw, offset, fields))
+            lines.append(_line(raw, offset, fields, handles))
         offset += len(raw) + 1
     return lines
 
@@ -85,7 +98,7 @@ def _without_title(lines: list[Line], text: str) -> list[Line]:
     return [Line(start, first.end, None, None), *lines[1:]]
 
 
-def _line(raw: str, offset: int, fields: Collection[str]) -> Line:
+def _line(raw: str, offset: int, fields: Collection[str], handles: Collection[str]) -> Line:
     header = _HEADER.fullmatch(raw)
     if header and is_label(header["name"], fields):
         end = offset + len(raw)
@@ -94,7 +107,7 @@ def _line(raw: str, offset: int, fields: Collection[str]) -> Line:
     groups = found.groupdict() if found else {}
     name, time = groups.get("name"), groups.get("before") or groups.get("after")
     words = found.end() if found else 0
-    if found and name is not None and not is_label(name, fields):
+    if found and name is not None and name not in handles and not is_label(name, fields):
         # "As I said: no" is not a label, but a time in front of it stands.
         name, time = None, groups.get("before")
         words = found.start("name") if time else 0

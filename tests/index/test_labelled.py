@@ -173,6 +173,27 @@ def test_names(name: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["ada-okafor", "saulius", "žofia.š", "bot_2"])
+@pytest.mark.parametrize("front", ["", "[00:01] ", "**"])
+def test_one_word_without_a_capital_is_a_name_where_it_takes_turns(name: str, front: str) -> None:
+    """Else its words would be the speaker's before it."""
+    mark = ":**" if front == "**" else ":"
+    lines = [f"{front}{who}{mark} {n}." for n, who in enumerate(["Ben", name, "Ben", name])]
+    assert [speaker for speaker, *_ in said("\n".join(lines))] == ["Ben", name, "Ben", name]
+
+
+@pytest.mark.parametrize(
+    "line", ["anyway: no.", "so: no.", "no: so.", "note: no.", "well, so: no."]
+)
+def test_a_word_without_a_capital_that_takes_no_turns_is_none(line: str) -> None:
+    """What comes but once, is short, tells of the text, or is more than a word."""
+    turns = "" if line.startswith("anyway") else f"{line}\n"
+    assert {speaker for speaker, *_ in said(f"Ada: One.\n{line}\n{turns}Ben: Two.\n")} == {
+        "Ada",
+        "Ben",
+    }
+
+
 @pytest.mark.parametrize(("one", "other"), [("Host", "Guest"), ("HOST", "GUEST 1")])
 def test_a_role_that_takes_turns_is_a_speaker(one: str, other: str) -> None:
     """ "Host: Ada" is metadata; a host who talks all along is somebody."""
