@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -221,8 +222,8 @@ class Answerer:
 def quote_of(folder: Folder, transcript: Transcript, start: int, end: int, score: float) -> Quote:
     """The span [start, end) of a transcript, shown in its whole sentence or sentences.
 
-    A span in the label of a turn ("Who said so?") is shown with the turn's first sentence,
-    and is that speaker's.
+    A span in the label of a turn ("Who said so?") is shown with all of the label and the turn's
+    first sentence, and is that speaker's.
     """
     sentences = folder.sentences(transcript.id, start, end)
     if not sentences:
@@ -230,10 +231,10 @@ def quote_of(folder: Folder, transcript: Transcript, start: int, end: int, score
         # Between a label and its own words there may be a time, but no other name.
         if turn and not any(map(str.isalpha, transcript.text[end : turn.start])):
             sentences = folder.sentences(transcript.id, turn.start, turn.end)[:1]
-    shown = start, end
     segment = transcript.segment_at(start)
+    shown = start if segment else _label_start(transcript.text, start), end
     if sentences:
-        shown = min(start, sentences[0][0]), max(end, sentences[-1][1])
+        shown = min(shown[0], sentences[0][0]), max(end, sentences[-1][1])
         segment = segment or transcript.segment_at(sentences[0][0])
     text = transcript.text
     return Quote(
@@ -249,6 +250,13 @@ def quote_of(folder: Folder, transcript: Transcript, start: int, end: int, score
         suffix=text[shown[1] : shown[1] + CONTEXT],
         score=score,
     )
+
+
+def _label_start(text: str, offset: int) -> int:
+    """Where the label begins that holds `offset`: its line's first letter, or marks before it."""
+    line = text.rfind("\n", 0, offset) + 1
+    first = re.compile(r"\**[^\W\d_]").search(text, line, offset + 1)
+    return first.start() if first else offset
 
 
 def speaker_named(name: str, speakers: Sequence[str]) -> str:

@@ -21,6 +21,7 @@ from app.answer import (
     answer_object,
     checked,
     passages_of,
+    quote_of,
 )
 from index.errors import UsageError
 from index.retrieve import HybridRetriever, Query
@@ -142,6 +143,26 @@ def test_a_label_is_shown_with_its_turn_and_is_its_speakers(
     )
     assert quote.speaker == Speaker("Ben Lindqvist", "label")
     assert quote.said_at == (62.0, 80.0)
+
+
+@pytest.mark.parametrize(
+    ("turn", "marked", "shown"),
+    [
+        ("**Ada Okafor:** It is so.", "Ada Okafor", "**Ada Okafor:** It is so."),
+        ("[00:05] ada-okafor: It is so.", "okafor", "ada-okafor: It is so."),
+        ("[00:05] **Ada Okafor:** It is so.", "Okafor", "**Ada Okafor:** It is so."),
+        ("Dr. Ada van Dijk: It is so.", "van Dijk: It is so", "Dr. Ada van Dijk: It is so."),
+    ],
+)
+def test_a_label_is_shown_whole(turn: str, marked: str, shown: str, shelf: Shelf) -> None:
+    text = f"{turn}\nBen: No.\n{turn}\n"
+    shelf.write("call.txt", text)
+    shelf.build_all()
+    folder = shelf.open()
+    transcript = folder.transcript("call")
+    for start in (text.index(marked), text.rindex(marked)):
+        quote = quote_of(folder, transcript, start, start + len(marked), 1.0)
+        assert (quote.text, quote.answer) == (shown, marked)
 
 
 def test_a_label_and_the_words_behind_it_are_one_quote(aimed: Callable[..., Answerer]) -> None:
