@@ -8,6 +8,7 @@ word by which somebody goes in a call, "ada-o", where that word takes turns.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -52,15 +53,25 @@ def parse(text: str) -> Sequence[Segment] | None:
     roles = {
         role for role in _ROLES if len(re.findall(rf"(?mi)^{front}{role}\b[^:\n]*:", text)) > 1
     }
-    lines = _without_title(_lines(text, _FIELDS - roles, _handles(text)), text)
-    names = Counter(line.name for line in lines if line.name)
+    read = functools.partial(_lines, text, _FIELDS - roles)
+    lines = _without_title(read(()), text)
+    dialogue = _is_dialogue(lines)
+    if handles := _handles(text):
+        # In prose two lines may begin with "price:"; in a dialogue, or as most lines do, it speaks.
+        named = _without_title(read(handles), text)
+        if dialogue or 2 * sum(line.name is not None for line in named) >= len(named):
+            lines, dialogue = named, _is_dialogue(named)
     timed = sum(line.time is not None for line in lines)
-    labelled = names.total()
-    repeated = sum(count for count in names.values() if count > 1)
-    is_dialogue = labelled >= 2 and (2 * labelled >= len(lines) or 2 * repeated >= labelled)
-    if not is_dialogue and not (timed >= 2 and 3 * timed >= len(lines)):
+    if not dialogue and not (timed >= 2 and 3 * timed >= len(lines)):
         return None
     return _segments(lines)
+
+
+def _is_dialogue(lines: Sequence[Line]) -> bool:
+    """Whether most lines, or most labels again and again, name who speaks."""
+    names = Counter(line.name for line in lines if line.name)
+    labelled, repeated = names.total(), sum(count for count in names.values() if count > 1)
+    return labelled >= 2 and (2 * labelled >= len(lines) or 2 * repeated >= labelled)
 
 
 def _handles(text: str) -> frozenset[str]:

@@ -219,6 +219,7 @@ def test_a_title_with_a_colon_is_no_label_where_every_label_has_a_time() -> None
         "They met at noon.\nNobody said anything.\n",
         "The result: nothing was agreed.\nThe talks go on.\nThe war goes on.\n",
         "Only: one label\nand then prose.\nAnd more prose.\n",
+        "They sold two.\nprice: 5\nThe other was dear.\nprice: 9\nNobody came.\nIt rained.\n",
         "",
         "\n \n",
     ],
