@@ -51,8 +51,14 @@ def source(handed: Handed) -> list[str]:
     quote = handed.quote
     transcript = quote["transcript"]
     name = quote["speaker"]["name"] if quote["speaker"] else None
-    parts = [name, transcript["title"], transcript["date"], *_place(handed)]
+    title = transcript["title"]
+    parts = [name, title, date_beside(title, transcript["date"]), *_place(handed)]
     return [part for part in parts if part]
+
+
+def date_beside(title: str, date: str | None) -> str | None:
+    """The date to tell beside a title that may tell it itself: "Town Hall, 2024-03-12"."""
+    return None if date and date in title else date
 
 
 def _place(handed: Handed) -> list[str]:

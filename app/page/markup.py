@@ -16,7 +16,7 @@ from typing import Protocol
 from urllib.parse import parse_qs, urlencode
 
 from app.answer import Answer, Quote
-from app.cite import FORMS
+from app.cite import FORMS, date_beside
 from index.transcript import Segment, Transcript
 
 # A transcript up to WHOLE characters is shown whole, a longer one as an excerpt of EXCERPT.
@@ -282,8 +282,8 @@ def _quote_html(quote: Quote, reference: Reference, transcript: Transcript | Non
     who, basis = _who(quote, transcript)
     shown = f"[{reference.focus}]" if answers else reference.focus
     details = [f"<cite>{literal(quote.source.title)}</cite>"]
-    if quote.source.date:
-        stamp = literal(quote.source.date)
+    if date := date_beside(quote.source.title, quote.source.date):
+        stamp = literal(date)
         details.append(f'<time datetime="{stamp}">{stamp}</time>')
     if place:
         details.append(f'<time datetime="{when}">{place}</time>' if when else place)
@@ -323,7 +323,8 @@ def _forms_html(quote: Quote, label: str) -> str:
 def plain_citation(quote: Quote, transcript: Transcript | None) -> str:
     """Who, where and when, as plain text: "Donald Trump, Trump Putin Call, paragraph 3"."""
     who, basis = _who(quote, transcript)
-    parts = [f"{who}, {basis[0]}" if basis else who, quote.source.title, quote.source.date]
+    title = quote.source.title
+    parts = [f"{who}, {basis[0]}" if basis else who, title, date_beside(title, quote.source.date)]
     return ", ".join(part for part in (*parts, _place(quote, transcript)[0]) if part)
 
 
@@ -413,8 +414,9 @@ def contents_html(transcripts: Sequence[Summary]) -> str:
     items = "".join(
         f'<li><button type="button" class="open" value="{literal(str(Reference(summary.id)))}">'
         f"<bdi>{literal(summary.title)}</bdi>"
-        f"{f'<small>{literal(summary.date)}</small>' if summary.date else ''}</button></li>"
+        f"{f'<small>{literal(date)}</small>' if date else ''}</button></li>"
         for summary in transcripts[:LISTED]
+        for date in [date_beside(summary.title, summary.date)]
     )
     more = len(transcripts) - LISTED
     rest = (
@@ -458,12 +460,13 @@ def transcript_html(transcript: Transcript, reference: Reference) -> str:
         around = "around the quote" if marks else "from the beginning"
         notes.append(f"A long transcript: an excerpt {around}, of {whole} characters.")
     base = str(Reference(reference.transcript_id, reference.version, reference.marks))
-    date = f"<time>{literal(transcript.date)}</time> · " if transcript.date else ""
+    date = date_beside(transcript.title, transcript.date)
+    dated = f"<time>{literal(date)}</time> · " if date else ""
     numbered = max((paragraph.number or 0 for paragraph in every), default=0)
     return (
         f'<div class="reading" data-base="{literal(base)}" data-focus="{literal(reference.focus)}">'
         f'<header><h2 tabindex="-1" dir="auto">{literal(transcript.title)}</h2>'
-        f'<p class="meta">{date}{_count(numbered, "paragraph")}</p></header>'
+        f'<p class="meta">{dated}{_count(numbered, "paragraph")}</p></header>'
         f"{''.join(f'<p class=note>{literal(note)}</p>' for note in notes)}"
         f'<div class="text" dir="auto"{_language(transcript)}>'
         f"{''.join(_paragraphs_html(transcript, shown, marks))}</div></div>"

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from app.answer import quote_id
-from app.cite import CHANGED, FORMS, GONE, cite
+from app.cite import CHANGED, FORMS, GONE, cite, date_beside, source
 from app.ledger import Handed, State
 from index.transcript import text_sha256
 
@@ -228,3 +228,21 @@ def test_text_reads_as_a_citation() -> None:
 def test_a_transcript_that_is_not_as_it_was_is_told(form: str, state: State, told: str) -> None:
     assert told in cite(handed("We can wait.", state=state), form, BASE)
     assert told not in cite(handed("We can wait."), form, BASE)
+
+
+@pytest.mark.parametrize(
+    ("title", "date", "beside"),
+    [
+        ("Town Hall", "2024-03-12", "2024-03-12"),
+        ("Town Hall, 2024-03-12", "2024-03-12", None),
+        ("Town Hall, 2024-03-12", "2024-03-13", "2024-03-13"),
+        ("Town Hall", None, None),
+    ],
+)
+def test_a_date_is_told_once(title: str, date: str | None, beside: str | None) -> None:
+    assert date_beside(title, date) == beside
+    quoted = handed("It is so.")
+    quoted.quote["transcript"] |= {"title": title, "date": date}
+    told = [part for part in (title, beside) if part]
+    assert source(quoted)[1 : 1 + len(told)] == told
+    assert source(quoted)[1 + len(told)] == "1:03:32"
