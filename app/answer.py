@@ -232,7 +232,7 @@ def quote_of(folder: Folder, transcript: Transcript, start: int, end: int, score
         if turn and not any(map(str.isalpha, transcript.text[end : turn.start])):
             sentences = folder.sentences(transcript.id, turn.start, turn.end)[:1]
     segment = transcript.segment_at(start)
-    shown = start if segment else _label_start(transcript.text, start), end
+    shown = _label_start(transcript, start), end
     if sentences:
         shown = min(shown[0], sentences[0][0]), max(end, sentences[-1][1])
         segment = segment or transcript.segment_at(sentences[0][0])
@@ -252,10 +252,15 @@ def quote_of(folder: Folder, transcript: Transcript, start: int, end: int, score
     )
 
 
-def _label_start(text: str, offset: int) -> int:
-    """Where the label begins that holds `offset`: its line's first letter, or marks before it."""
-    line = text.rfind("\n", 0, offset) + 1
-    first = re.compile(r"\**[^\W\d_]").search(text, line, offset + 1)
+def _label_start(transcript: Transcript, offset: int) -> int:
+    """Where the label begins that holds `offset`, if one does: its line's first letter, or marks
+    before it.
+    """
+    line = transcript.text.rfind("\n", 0, offset) + 1
+    said = transcript.segment_after(line)
+    if said and said.start <= offset:
+        return offset
+    first = re.compile(r"\**[^\W\d_]").search(transcript.text, line, offset + 1)
     return first.start() if first else offset
 
 

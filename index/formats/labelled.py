@@ -53,10 +53,11 @@ def parse(text: str) -> Sequence[Segment] | None:
     roles = {
         role for role in _ROLES if len(re.findall(rf"(?mi)^{front}{role}\b[^:\n]*:", text)) > 1
     }
-    read = functools.partial(_lines, text, _FIELDS - roles)
+    fields = _FIELDS - roles
+    read = functools.partial(_lines, text, fields)
     lines = _without_title(read(()), text)
     dialogue = _is_dialogue(lines)
-    if handles := _handles(text):
+    if handles := _handles(text, fields):
         # In prose two lines may begin with "price:"; in a dialogue, or as most lines do, it speaks.
         named = _without_title(read(handles), text)
         if dialogue or 2 * sum(line.name is not None for line in named) >= len(named):
@@ -74,14 +75,14 @@ def _is_dialogue(lines: Sequence[Line]) -> bool:
     return labelled >= 2 and (2 * labelled >= len(lines) or 2 * repeated >= labelled)
 
 
-def _handles(text: str) -> frozenset[str]:
+def _handles(text: str, fields: Collection[str]) -> frozenset[str]:
     """The single words that stand where a label does on more than one line."""
     labels = (_BOLD.match(raw) or _LINE.match(raw) for raw in text.split("\n"))
     names = Counter(found["name"] for found in labels if found and found["name"])
     return frozenset(
         name
         for name, count in names.items()
-        if count > 1 and _HANDLE.fullmatch(name) and name.lower() not in _FIELDS
+        if count > 1 and _HANDLE.fullmatch(name) and name.lower() not in fields
     )
 
 

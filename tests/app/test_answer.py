@@ -165,6 +165,16 @@ def test_a_label_is_shown_whole(turn: str, marked: str, shown: str, shelf: Shelf
         assert (quote.text, quote.answer) == (shown, marked)
 
 
+def test_a_mark_between_words_is_no_label(stocked: Shelf) -> None:
+    """The quotation mark before "It will" is nobody's words, but words stand before it."""
+    folder = stocked.open()
+    transcript = folder.transcript("report")
+    start = REPORT.index('"It will')
+    assert transcript.segment_at(start) is None
+    quote = quote_of(folder, transcript, start, start + len('"It will'), 1.0)
+    assert quote.text == '"It will carry bicycles free.'
+
+
 def test_a_label_and_the_words_behind_it_are_one_quote(aimed: Callable[..., Answerer]) -> None:
     label, words = meeting("Ben Lindqvist", nth=2), meeting("The county pays", 2.9)
     (quote,) = aimed(label, words).ask("Who pays?").quotes

@@ -194,7 +194,9 @@ def test_a_word_without_a_capital_that_takes_no_turns_is_none(line: str) -> None
     }
 
 
-@pytest.mark.parametrize(("one", "other"), [("Host", "Guest"), ("HOST", "GUEST 1")])
+@pytest.mark.parametrize(
+    ("one", "other"), [("Host", "Guest"), ("HOST", "GUEST 1"), ("host", "guest")]
+)
 def test_a_role_that_takes_turns_is_a_speaker(one: str, other: str) -> None:
     """ "Host: Ada" is metadata; a host who talks all along is somebody."""
     turns = [f"{one}: Welcome.", f"{other}: Thanks.", f"{one}: How are you?", f"{other}: Well."]
