@@ -228,8 +228,9 @@ def quote_of(folder: Folder, transcript: Transcript, start: int, end: int, score
     sentences = folder.sentences(transcript.id, start, end)
     if not sentences:
         turn = transcript.segment_after(end)
-        # Between a label and its own words there may be a time, but no other name.
-        if turn and not any(map(str.isalpha, transcript.text[end : turn.start])):
+        # Between a label's line and its own words there may be a time, but no other name.
+        between = transcript.text[end : turn.start].partition("\n")[2] if turn else ""
+        if turn and not any(map(str.isalpha, between)):
             sentences = folder.sentences(transcript.id, turn.start, turn.end)[:1]
     segment = transcript.segment_at(start)
     shown = _label_start(transcript, start), end

@@ -2,15 +2,14 @@
 
 Reads `Name: words`, `[00:01:02] Name: words`, `00:01 Name: words`, `Name (00:01): words`,
 `**Name:** words`, and a name with a time on a line of its own before the words. A line
-without a label goes on with the turn before it. A name begins with a capital, but for the one
-word by which somebody goes in a call, "ada-o", where that word takes turns.
+without a label goes on with the turn before it. A name begins with a capital; among such names a
+word without one, by which somebody goes in a call, "ada-o", is a name too, where it takes turns.
 """
 
 from __future__ import annotations
 
-import functools
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -25,7 +24,8 @@ _LINE = re.compile(
     re.VERBOSE,
 )
 _BOLD = re.compile(rf"[ \t]*\*\*{_NAME}:\*\*[ \t]*")
-_HANDLE = re.compile(r"[^\W\d_][\w.-]{2,}")
+_HANDLE = re.compile(r"[^\W\d_][\w.-]+\w")
+SENTENCE = 3  # words, on average, of what somebody says
 _HEADER = re.compile(rf"[ \t]*{_NAME}[ \t]+[\[(]?(?P<after>{_TIME})[\])]?:?[ \t]*")
 _PARTICLES = frozenset("and de del der den di du el la le of the van von bin al".split())
 _FIELDS = frozenset(
@@ -54,39 +54,48 @@ def parse(text: str) -> Sequence[Segment] | None:
         role for role in _ROLES if len(re.findall(rf"(?mi)^{front}{role}\b[^:\n]*:", text)) > 1
     }
     fields = _FIELDS - roles
-    read = functools.partial(_lines, text, fields)
-    lines = _without_title(read(()), text)
-    dialogue = _is_dialogue(lines)
-    if handles := _handles(text, fields):
-        # In prose two lines may begin with "price:"; in a dialogue, or as most lines do, it speaks.
-        named = _without_title(read(handles), text)
-        if dialogue or 2 * sum(line.name is not None for line in named) >= len(named):
-            lines, dialogue = named, _is_dialogue(named)
+    lines = _without_title(_lines(text, fields), text)
+    names = Counter(line.name for line in lines if line.name)
     timed = sum(line.time is not None for line in lines)
-    if not dialogue and not (timed >= 2 and 3 * timed >= len(lines)):
+    labelled = names.total()
+    repeated = sum(count for count in names.values() if count > 1)
+    is_dialogue = labelled >= 2 and (2 * labelled >= len(lines) or 2 * repeated >= labelled)
+    if not is_dialogue and not (timed >= 2 and 3 * timed >= len(lines)):
         return None
+    if is_dialogue and (handles := _handles(text, fields)):
+        lines = _without_title(_lines(text, fields, handles), text)
     return _segments(lines)
 
 
-def _is_dialogue(lines: Sequence[Line]) -> bool:
-    """Whether most lines, or most labels again and again, name who speaks."""
-    names = Counter(line.name for line in lines if line.name)
-    labelled, repeated = names.total(), sum(count for count in names.values() if count > 1)
-    return labelled >= 2 and (2 * labelled >= len(lines) or 2 * repeated >= labelled)
-
-
 def _handles(text: str, fields: Collection[str]) -> frozenset[str]:
-    """The single words that stand where a label does on more than one line."""
-    labels = (_BOLD.match(raw) or _LINE.match(raw) for raw in text.split("\n"))
-    names = Counter(found["name"] for found in labels if found and found["name"])
+    """The words without a capital that take turns among the names of a dialogue.
+
+    They stand as some of the names do, with a time or without, bold or not, on more than one line,
+    and speak in sentences: "price: 5" does not.
+    """
+    forms: set[tuple[bool, bool]] = set()
+    turns: dict[str, list[tuple[tuple[bool, bool], int]]] = defaultdict(list)
+    for raw in text.split("\n"):
+        found = _BOLD.match(raw) or _LINE.match(raw)
+        if not found or not found["name"]:
+            continue
+        groups = found.groupdict()
+        timed = bool(groups.get("before") or groups.get("after"))
+        form = timed, found.re is _BOLD or bool(groups["bold"])
+        if is_label(found["name"], fields):
+            forms.add(form)
+        elif _HANDLE.fullmatch(found["name"]) and found["name"] not in fields:
+            turns[found["name"]].append((form, len(raw[found.end() :].split())))
     return frozenset(
         name
-        for name, count in names.items()
-        if count > 1 and _HANDLE.fullmatch(name) and name.lower() not in fields
+        for name, its in turns.items()
+        if len(its) > 1
+        and forms.issuperset(form for form, _ in its)
+        and sum(words for _, words in its) >= SENTENCE * len(its)
     )
 
 
-def _lines(text: str, fields: Collection[str], handles: Collection[str]) -> list[Line]:
+def _lines(text: str, fields: Collection[str], handles: Collection[str] = ()) -> list[Line]:
     lines = []
     offset = 0
     for raw in text.split("\n"):

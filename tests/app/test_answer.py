@@ -149,13 +149,14 @@ def test_a_label_is_shown_with_its_turn_and_is_its_speakers(
     ("turn", "marked", "shown"),
     [
         ("**Ada Okafor:** It is so.", "Ada Okafor", "**Ada Okafor:** It is so."),
-        ("[00:05] ada-okafor: It is so.", "okafor", "ada-okafor: It is so."),
+        ("ada-okafor: It is so.", "okafor", "ada-okafor: It is so."),
         ("[00:05] **Ada Okafor:** It is so.", "Okafor", "**Ada Okafor:** It is so."),
+        ("Ada Okafor: It is so.", "Ada", "Ada Okafor: It is so."),
         ("Dr. Ada van Dijk: It is so.", "van Dijk: It is so", "Dr. Ada van Dijk: It is so."),
     ],
 )
 def test_a_label_is_shown_whole(turn: str, marked: str, shown: str, shelf: Shelf) -> None:
-    text = f"{turn}\nBen: No.\n{turn}\n"
+    text = f"{turn}\nBen: No.\n{turn}\nBen: It is not.\n"
     shelf.write("call.txt", text)
     shelf.build_all()
     folder = shelf.open()
@@ -163,6 +164,7 @@ def test_a_label_is_shown_whole(turn: str, marked: str, shown: str, shelf: Shelf
     for start in (text.index(marked), text.rindex(marked)):
         quote = quote_of(folder, transcript, start, start + len(marked), 1.0)
         assert (quote.text, quote.answer) == (shown, marked)
+        assert quote.speaker
 
 
 def test_a_mark_between_words_is_no_label(stocked: Shelf) -> None:

@@ -174,29 +174,49 @@ def test_names(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["ada-okafor", "saulius", "žofia.š", "bot_2"])
-@pytest.mark.parametrize("front", ["", "[00:01] ", "**"])
-def test_one_word_without_a_capital_is_a_name_where_it_takes_turns(name: str, front: str) -> None:
-    """Else its words would be the speaker's before it."""
-    mark = ":**" if front == "**" else ":"
-    lines = [f"{front}{who}{mark} {n}." for n, who in enumerate(["Ben", name, "Ben", name])]
-    assert [speaker for speaker, *_ in said("\n".join(lines))] == ["Ben", name, "Ben", name]
+@pytest.mark.parametrize("form", ["{}: {}", "[00:01] {}: {}", "**{}:** {}", "{} (00:01): {}"])
+def test_a_word_without_a_capital_is_a_name_where_it_takes_turns(name: str, form: str) -> None:
+    """Else its words would be those of the speaker before it."""
+    turns = [(who, f"It is number {n}.") for n, who in enumerate(["Ben", name, "Ben", name])]
+    found = said("\n".join(form.format(*turn) for turn in turns))
+    assert [(speaker, words) for speaker, words, _ in found] == turns
 
 
 @pytest.mark.parametrize(
-    "line", ["anyway: no.", "so: no.", "no: so.", "note: no.", "well, so: no."]
+    "lines",
+    [
+        ["anyway: it was not so."],  # once
+        ["so: it was not so.", "so: it was not so."],  # short
+        ["e.g.: it was not so.", "e.g.: it was not so."],
+        ["note: it was not so.", "note: it was not so."],  # tells of the text
+        ["well, so: it was not so.", "well, so: it was not so."],
+        ["price: 5", "price: 9"],  # says nothing
+        ["[00:01] price: it was not so.", "[00:01] price: it was not so."],  # not as the names do
+        ["**price:** it was not so.", "**price:** it was not so."],
+    ],
 )
-def test_a_word_without_a_capital_that_takes_no_turns_is_none(line: str) -> None:
-    """What comes but once, is short, tells of the text, or is more than a word."""
-    turns = "" if line.startswith("anyway") else f"{line}\n"
-    assert {speaker for speaker, *_ in said(f"Ada: One.\n{line}\n{turns}Ben: Two.\n")} == {
-        "Ada",
-        "Ben",
-    }
+def test_other_words_without_a_capital_are_none(lines: list[str]) -> None:
+    text = "\n".join(["Ada: It is one.", *lines, "Ben: It is two.", *lines, "Ada: It is three."])
+    text = text if len(lines) > 1 else text.replace(lines[0], "So it was.", 1)
+    assert {speaker for speaker, *_ in said(text)} == {"Ada", "Ben"}
+
+
+def test_a_line_without_a_time_is_no_turn_among_turns_with_one() -> None:
+    words = "price: that is what they said"
+    found = said(f"[00:01] Ada: We sold.\n{words}\n[00:02] Ben: I bought.\n{words}\nI paid.\n")
+    assert [speaker for speaker, *_ in found] == ["Ada", "Ada", "Ben", "Ben", "Ben"]
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("Host", "Guest"), ("HOST", "GUEST 1"), ("host", "guest")]
+    "text",
+    ["ada: It is one.\nben: It is two.\nada: It is three.\n", "name: Ada\nage: 5\nname: Ben\n"],
 )
+def test_where_no_name_has_a_capital_nobody_is_told(text: str) -> None:
+    """Of a word that stands once it cannot be told whether it speaks, so of none."""
+    assert labelled.parse(text) is None
+
+
+@pytest.mark.parametrize(("one", "other"), [("Host", "Guest"), ("HOST", "GUEST 1")])
 def test_a_role_that_takes_turns_is_a_speaker(one: str, other: str) -> None:
     """ "Host: Ada" is metadata; a host who talks all along is somebody."""
     turns = [f"{one}: Welcome.", f"{other}: Thanks.", f"{one}: How are you?", f"{other}: Well."]
