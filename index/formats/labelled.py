@@ -24,9 +24,9 @@ _LINE = re.compile(
     re.VERBOSE,
 )
 _BOLD = re.compile(rf"[ \t]*\*\*{_NAME}:\*\*[ \t]*")
-_HANDLE = re.compile(r"[^\W\d_][\w.-]+\w")
-SENTENCE = 3  # words, on average, of what somebody says
 _HEADER = re.compile(rf"[ \t]*{_NAME}[ \t]+[\[(]?(?P<after>{_TIME})[\])]?:?[ \t]*")
+_HANDLE = re.compile(r"[^\W\d_][\w.-]+\w")
+_SENTENCE = 3  # words, on average, of what somebody says
 _PARTICLES = frozenset("and de del der den di du el la le of the van von bin al".split())
 _FIELDS = frozenset(
     "date time title subject topic location venue place present attendees participants "
@@ -84,14 +84,14 @@ def _handles(text: str, fields: Collection[str]) -> frozenset[str]:
         form = timed, found.re is _BOLD or bool(groups["bold"])
         if is_label(found["name"], fields):
             forms.add(form)
-        elif _HANDLE.fullmatch(found["name"]) and found["name"] not in fields:
+        elif _HANDLE.fullmatch(found["name"]) and found["name"].lower() not in fields:
             turns[found["name"]].append((form, len(raw[found.end() :].split())))
     return frozenset(
         name
         for name, its in turns.items()
         if len(its) > 1
         and forms.issuperset(form for form, _ in its)
-        and sum(words for _, words in its) >= SENTENCE * len(its)
+        and sum(words for _, words in its) >= _SENTENCE * len(its)
     )
 
 
